@@ -1,0 +1,173 @@
+/**
+ * The catalogue of failures dv knows: one code each, with typed details, a message in the user's words and
+ * the command to type next. What a failure means for the exit status is the terminal's business: cli/exit.ts.
+ */
+
+/** What a person reads about a failure. */
+export interface ErrorText {
+  /** What happened, to which path. */
+  readonly message: string;
+  /** The command to run next, or what to change. */
+  readonly hint?: string;
+}
+
+/** One problem in a file the user wrote. */
+export interface FileProblem {
+  /** The file, as the user would name it. */
+  readonly file: string;
+  /** 1-based line, when known. */
+  readonly line?: number;
+  /** 1-based column, when known. */
+  readonly column?: number;
+  /** Where inside the file's structure, e.g. `stages.train.outs`; empty when it does not apply. */
+  readonly at?: string;
+  /** What is wrong, and what was expected. */
+  readonly message: string;
+}
+
+/** Formats a problem as `file:line:column at: message`. */
+export function formatProblem(problem: FileProblem): string {
+  const position = [problem.file, problem.line, problem.column]
+    .filter((part) => part !== undefined)
+    .join(':');
+  return `${position}${problem.at ? ` ${problem.at}` : ''}: ${problem.message}`;
+}
+
+const lines = (items: readonly string[], most = 20) =>
+  [...items.slice(0, most), ...(items.length > most ? [`… and ${items.length - most} more`] : [])]
+    .map((item) => `  ${item}`)
+    .join('\n');
+
+/** Every failure, by code. */
+export const catalogue = {
+  'not-a-repository': (d: { directory: string }) => ({
+    message: `${d.directory} is not inside a git repository`,
+    hint: 'git init && dv init',
+  }),
+  'bare-repository': (d: { directory: string }) => ({
+    message: `${d.directory} is a bare git repository: it has no workspace to put data in`,
+    hint: 'git worktree add <folder>, and run dv there',
+  }),
+  'git-missing': (d: { need: string }) => ({
+    message: `${d.need} needs the git program, which is not on PATH`,
+    hint: 'install git, or add it to PATH',
+  }),
+  'git-failed': (d: { command: string; status: number | null; output: string }) => ({
+    message: `${d.command} ended with status ${d.status}: ${d.output.trim()}`,
+  }),
+  'git-feature': (d: { feature: string }) => ({
+    message: `this repository uses ${d.feature}, which needs the git program`,
+    hint: 'install git, or add it to PATH',
+  }),
+  'unknown-revision': (d: { revision: string }) => ({
+    message: `${d.revision} is no branch, tag or commit of this repository`,
+    hint: 'git branch --all',
+  }),
+  usage: (d: { message: string; hint?: string }) => ({
+    message: d.message,
+    ...(d.hint === undefined ? {} : { hint: d.hint }),
+  }),
+  'invalid-file': (d: { problems: readonly FileProblem[]; hint?: string }) => ({
+    message: d.problems.map(formatProblem).join('\n'),
+    ...(d.hint === undefined ? {} : { hint: d.hint }),
+  }),
+  'newer-format': (d: { what: string; version: string }) => ({
+    message: `${d.what} has format version ${d.version}, which this dv does not know`,
+    hint: 'npm install -g git-dv@latest',
+  }),
+  'path-missing': (d: { repoPath: string }) => ({
+    message: `${d.repoPath} does not exist`,
+  }),
+  'path-outside': (d: { path: string; root: string }) => ({
+    message: `${d.path} is outside the repository ${d.root}`,
+  }),
+  'path-invalid': (d: { path: string; reason: string }) => ({
+    message: `${JSON.stringify(d.path)} cannot be tracked: ${d.reason}`,
+  }),
+  'path-tracked-by-git': (d: { repoPath: string; example: string }) => ({
+    message: `${d.example} is tracked by git; a file belongs either to git or to dv`,
+    hint: `git rm -r --cached ${d.repoPath} && dv add ${d.repoPath}`,
+  }),
+  'path-inside-tracked': (d: { repoPath: string; tracked: string }) => ({
+    message: `${d.repoPath} is inside ${d.tracked}, which dv already tracks as one`,
+    hint: `dv add ${d.tracked}`,
+  }),
+  'path-not-tracked': (d: { repoPath: string }) => ({
+    message: `dv does not track ${d.repoPath}`,
+    hint: `dv add ${d.repoPath}`,
+  }),
+  'nothing-to-add': (d: { repoPath: string }) => ({
+    message: `${d.repoPath} holds no files to track`,
+    hint: 'put files in it, or look at .dvcignore',
+  }),
+  'unsafe-link': (d: { repoPath: string; target: string }) => ({
+    message: `${d.repoPath} is a link to ${d.target}, outside what is tracked`,
+    hint: 'replace the link by the file it points to',
+  }),
+  'object-missing': (d: { digest: string; repoPath?: string }) => ({
+    message: `${d.repoPath ? `${d.repoPath}: ` : ''}${d.digest} is not in the cache`,
+    hint: 'dv pull',
+  }),
+  'object-damaged': (d: { digest: string; path: string }) => ({
+    message: `${d.path} no longer holds the bytes of ${d.digest}; it was not used`,
+    hint: 'dv verify --repair',
+  }),
+  'data-missing': (d: { paths: readonly string[]; where: string }) => ({
+    message: `data of ${d.paths.length === 1 ? 'one path is' : `${d.paths.length} paths is`} not in ${d.where}:\n${lines(d.paths)}`,
+    hint: 'dv pull',
+  }),
+  'local-changes': (d: { paths: readonly string[] }) => ({
+    message: `these files have changes dv has not recorded, and were kept:\n${lines(d.paths)}`,
+    hint: 'dv add to record them, or dv checkout --force to replace them (what is replaced is saved first)',
+  }),
+  'some-failed': (d: { verb: string; failures: readonly string[]; total: number }) => ({
+    message: `${d.failures.length} of ${d.total} files could not be ${d.verb}:\n${lines(d.failures)}`,
+  }),
+  differs: (d: { what: string }) => ({ message: d.what }),
+  locked: (d: { owner: string; lockPath: string }) => ({
+    message: `another dv is writing here: ${d.owner}`,
+    hint: `wait for it to end; if it is gone, remove ${d.lockPath}`,
+  }),
+  'disk-full': (d: { path: string }) => ({
+    message: `no space left on the disk that holds ${d.path}; nothing was recorded`,
+    hint: 'free some space and run the same command again',
+  }),
+  'not-writable': (d: { path: string }) => ({
+    message: `${d.path} is not writable; nothing was recorded`,
+    hint: `make it writable, or choose another cache: git config dv.cache.dir <folder>`,
+  }),
+} satisfies Record<string, (details: never) => ErrorText>;
+
+/** The name of a failure. */
+export type DvErrorCode = keyof typeof catalogue;
+/** What must be known to report a failure of this code. */
+export type DvErrorDetails<Code extends DvErrorCode> = Parameters<(typeof catalogue)[Code]>[0];
+
+/** A failure the user can understand and do something about. Anything else thrown is a bug in dv. */
+export class DvError<Code extends DvErrorCode = DvErrorCode> extends Error {
+  readonly code: Code;
+  readonly details: DvErrorDetails<Code>;
+  readonly hint: string | undefined;
+
+  constructor(code: Code, details: DvErrorDetails<Code>, options?: { cause?: unknown }) {
+    const text = (catalogue[code] as (details: DvErrorDetails<Code>) => ErrorText)(details);
+    super(text.message, options);
+    this.name = 'DvError';
+    this.code = code;
+    this.details = details;
+    this.hint = text.hint;
+  }
+}
+
+/** Whether an error is a dv failure, optionally of one code. */
+export function isDvError<Code extends DvErrorCode = DvErrorCode>(
+  error: unknown,
+  code?: Code,
+): error is DvError<Code> {
+  return error instanceof DvError && (code === undefined || error.code === code);
+}
+
+/** The `code` of a Node system error (`ENOENT`, …), or undefined. */
+export function systemCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,42 @@
+// Builds dist/: TypeScript, the AssemblyScript kernels, and the terminal view as one bundle. Each part is
+// skipped when nothing it is made from is newer than what it makes.
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = new URL('..', import.meta.url);
+const at = (name) => fileURLToPath(new URL(name, root));
+const run = (script, args) =>
+  execFileSync(process.execPath, [at(script), ...args], { cwd: fileURLToPath(root), stdio: 'inherit' });
+
+/** The youngest modification time below the given files and folders, in milliseconds. */
+function newest(names) {
+  let youngest = 0;
+  for (const name of names) {
+    const path = at(name);
+    if (!existsSync(path)) continue;
+    const info = statSync(path);
+    youngest = Math.max(youngest, info.mtimeMs);
+    if (info.isDirectory())
+      youngest = Math.max(youngest, newest(readdirSync(path).map((n) => `${name}/${n}`)));
+  }
+  return youngest;
+}
+
+function part(name, sources, make) {
+  const stamp = at(`dist/.built-${name}`);
+  if (
+    existsSync(stamp) &&
+    statSync(stamp).mtimeMs > newest([...sources, 'scripts/build.mjs', 'package-lock.json'])
+  )
+    return;
+  make();
+  writeFileSync(stamp, '');
+}
+
+mkdirSync(at('dist'), { recursive: true });
+
+part('types', ['cli', 'core', 'remotes', 'hooks', 'demo', 'tsconfig.json', 'tsconfig.build.json'], () => {
+  run('node_modules/typescript/bin/tsc', ['-p', 'tsconfig.build.json']);
+  chmodSync(at('dist/cli/main.js'), 0o755);
+});
