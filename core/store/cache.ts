@@ -1,0 +1,45 @@
+/**
+ * The content-addressed store: one read-only file per object, `objects/ab/cdef…`, named by its digest.
+ * Here: where an object is, whether it is there, reading it (always checked). Writing is in cache-writer.ts.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { DvError, systemCode } from '../errors.ts';
+import { type Digest, digestOf } from '../model/digest.ts';
+
+/** The folders of a cache; `Repo` is one. */
+export interface Cache {
+  readonly objectsDir: string;
+  readonly temporaryDir: string;
+}
+
+/** Where an object is or would be. */
+export function objectPath(cache: Pick<Cache, 'objectsDir'>, digest: Digest): string {
+  return `${cache.objectsDir}/${digest.slice(7, 9)}/${digest.slice(9)}`;
+}
+
+/** The size of an object in bytes, or undefined when the cache does not hold it. Its bytes are not checked. */
+export function objectSize(cache: Pick<Cache, 'objectsDir'>, digest: Digest): number | undefined {
+  return statSync(objectPath(cache, digest), { throwIfNoEntry: false })?.size;
+}
+
+/** Whether the cache holds an object. Its bytes are not checked. */
+export function hasObject(cache: Pick<Cache, 'objectsDir'>, digest: Digest): boolean {
+  return objectSize(cache, digest) !== undefined;
+}
+
+/**
+ * Reads an object that fits in memory and checks it against its name.
+ * @throws {DvError} object-missing, object-damaged
+ */
+export function readObject(cache: Pick<Cache, 'objectsDir'>, digest: Digest): Buffer {
+  const path = objectPath(cache, digest);
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') throw new DvError('object-missing', { digest });
+    throw error;
+  }
+  if (digestOf(bytes) !== digest) throw new DvError('object-damaged', { digest, path });
+  return bytes;
+}

@@ -1,0 +1,73 @@
+/** The only place that runs the git program. */
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { DvError, systemCode } from '../errors.ts';
+
+/** How git ended. */
+export interface GitResult {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs git and gives back how it ended, whatever the status. */
+export interface Git {
+  /** Whether there is a git program to run. */
+  readonly available: boolean;
+  /** @throws {DvError} git-missing */
+  run(args: readonly string[], options?: { input?: string | Uint8Array; cwd?: string }): GitResult;
+  /** Like `run`, but gives standard output and fails when git does. @throws {DvError} git-missing, git-failed */
+  output(args: readonly string[], options?: { input?: string | Uint8Array; cwd?: string }): string;
+}
+
+/**
+ * Opens git for one workspace.
+ * @param cwd absolute folder git runs in.
+ * @param env the environment git gets; `GIT_DIR` and its kin are kept, as git's own hooks need them.
+ */
+export function openGit(cwd: string, env: NodeJS.ProcessEnv): Git {
+  let available: boolean | undefined;
+  const spawn = (args: readonly string[], options: { input?: string | Uint8Array; cwd?: string } = {}) => {
+    const result: SpawnSyncReturns<Buffer> = spawnSync('git', args, {
+      cwd: options.cwd ?? cwd,
+      env: { ...env, GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' },
+      ...(options.input === undefined ? {} : { input: options.input }),
+      maxBuffer: 1 << 30,
+      windowsHide: true,
+    });
+    if (result.error && systemCode(result.error) === 'ENOENT') {
+      available = false;
+      throw new DvError('git-missing', { need: `\`git ${args[0]}\`` });
+    }
+    if (result.error && result.status === null) throw result.error;
+    available = true;
+    return result;
+  };
+  const run: Git['run'] = (args, options) => {
+    const result = spawn(args, options);
+    return { status: result.status ?? 1, stdout: result.stdout.toString(), stderr: result.stderr.toString() };
+  };
+  return {
+    get available() {
+      if (available === undefined) {
+        try {
+          spawn(['--version']);
+        } catch (error) {
+          if (!(error instanceof DvError && error.code === 'git-missing')) throw error;
+        }
+      }
+      return available === true;
+    },
+    run,
+    output(args, options) {
+      const result = run(args, options);
+      if (result.status !== 0) {
+        throw new DvError('git-failed', {
+          command: `git ${args.slice(0, 3).join(' ')}`,
+          status: result.status,
+          output: result.stderr || result.stdout,
+        });
+      }
+      return result.stdout;
+    },
+  };
+}
