@@ -92,6 +92,10 @@ export const catalogue = {
     message: `${d.repoPath} is inside ${d.tracked}, which dv already tracks as one`,
     hint: `dv add ${d.tracked}`,
   }),
+  'path-contains-tracked': (d: { repoPath: string; tracked: string }) => ({
+    message: `${d.repoPath} contains ${d.tracked}, which dv already tracks on its own`,
+    hint: `dv add ${d.tracked}, or git rm --cached ${d.tracked}.dv first to track ${d.repoPath} as one`,
+  }),
   'path-not-tracked': (d: { repoPath: string }) => ({
     message: `dv does not track ${d.repoPath}`,
     hint: `dv add ${d.repoPath}`,

@@ -47,13 +47,18 @@ export class CacheWriter {
     return digest;
   }
 
-  /** A path for a caller that writes the object's file itself; hand it over with `adopt`. */
-  temporaryFor(digest: Digest): string {
+  /** The folder for files that a caller writes itself, each named by the hex of its digest. */
+  folder(): string {
     if (!this.#made) {
       guardWrites(this.#cache, () => mkdirSync(this.#folder, { recursive: true }));
       this.#made = true;
     }
-    return join(this.#folder, digest.slice(7));
+    return this.#folder;
+  }
+
+  /** A path for a caller that writes the object's file itself; hand it over with `adopt`. */
+  temporaryFor(digest: Digest): string {
+    return join(this.folder(), digest.slice(7));
   }
 
   /** Takes over a complete, checked file written at `temporaryFor(digest)`. */

@@ -1,9 +1,19 @@
 /** Workspace → digests: what is at a path now, and (when asked) its bytes in the cache. */
-import type { Report } from '../events.ts';
+import { lstatSync } from 'node:fs';
+import { DvError } from '../errors.ts';
+import { type Report, silent } from '../events.ts';
+import type { Digest } from '../model/digest.ts';
 import type { Pointer } from '../model/pointer.ts';
-import type { RepoPath } from '../model/repo-path.ts';
-import type { TreeEntry } from '../model/tree.ts';
-import type { Repo } from './repo.ts';
+import { comparePaths, joinPaths, type RepoPath } from '../model/repo-path.ts';
+import { encodeTree, readTree, type TreeEntry, totalBytes } from '../model/tree.ts';
+import { type Cache, readObject } from './cache.ts';
+import { CacheWriter, explainWriteFailure } from './cache-writer.ts';
+import { FilePool } from './file-pool.ts';
+import { fileModeOf, statMissing, statWidth } from './file-tasks.ts';
+import { missingObjects } from './objects.ts';
+import { absolutePath, type Repo } from './repo.ts';
+import { loadStatIndex, looksUnchanged, type StatIndex, saveStatIndex } from './stat-index.ts';
+import { type Walked, walk } from './walk.ts';
 
 /** A file that could not be read. */
 export interface FileFailure {
@@ -27,14 +37,310 @@ export interface Captured {
 export interface CaptureOptions {
   /** Whether objects (files and the tree) are put into the cache; otherwise only digests are computed. */
   readonly store: boolean;
+  /**
+   * Keeps the listing of a folder that dv does not track, so that the next look reads only what changed.
+   * Has no effect on tracked paths, whose index must go on saying what dv recorded.
+   */
+  readonly remember?: boolean;
   readonly report?: Report;
   readonly signal?: AbortSignal;
+}
+
+/** What the last look at the path left behind: its listing and the columns that belong to it. */
+interface Known {
+  readonly index: StatIndex;
+  readonly entries: readonly TreeEntry[];
+}
+
+/** The entries an index belongs to; undefined when the tree it names is not in the cache any more. */
+export function entriesOfIndex(cache: Cache, index: StatIndex): readonly TreeEntry[] | undefined {
+  if (index.kind === 'file') {
+    const size = index.columns[0] ?? 0;
+    const mode = fileModeOf(index.columns[4] ?? 0) ?? '-';
+    return [{ path: '' as RepoPath, digest: index.digest, sizeBytes: Math.max(0, size), mode }];
+  }
+  try {
+    const entries = readTree(index.digest, (digest) => readObject(cache, digest));
+    return entries.length * statWidth === index.columns.length ? entries : undefined;
+  } catch (error) {
+    if (error instanceof DvError) return undefined;
+    throw error;
+  }
+}
+
+async function loadKnown(repo: Repo, path: RepoPath): Promise<Known | undefined> {
+  const index = await loadStatIndex(repo, path);
+  if (index === undefined) return undefined;
+  const entries = entriesOfIndex(repo, index);
+  return entries === undefined ? undefined : { index, entries };
 }
 
 /**
  * Reads what is at a path of the workspace: a file or a folder. Files the stat index knows are not read again.
  * Refreshes the stat index of the path.
  * Guarantee: with `store`, when this returns every object of the result is in the cache, durable.
- * @throws {DvError} path-missing, unsafe-link, path-invalid, disk-full, not-writable
+ * @throws {DvError} path-missing, path-invalid, disk-full, not-writable
  */
-export declare function capture(repo: Repo, path: RepoPath, options: CaptureOptions): Promise<Captured>;
+export async function capture(repo: Repo, path: RepoPath, options: CaptureOptions): Promise<Captured> {
+  const top = lstatSync(absolutePath(repo, path), { throwIfNoEntry: false });
+  if (top === undefined) throw new DvError('path-missing', { repoPath: path });
+  const isFolder = top.isDirectory();
+  const walked: Walked = isFolder ? walk(repo.root, path) : { paths: ['' as RepoPath], problems: [] };
+  const pool = new FilePool();
+  const writer = new CacheWriter(repo);
+  try {
+    return await captureListed(repo, path, { isFolder, walked, pool, writer }, options);
+  } catch (error) {
+    throw explainWriteFailure(error, repo.objectsDir);
+  } finally {
+    writer.discard();
+    await pool.close();
+  }
+}
+
+interface Work {
+  readonly isFolder: boolean;
+  readonly walked: Walked;
+  readonly pool: FilePool;
+  readonly writer: CacheWriter;
+}
+
+async function captureListed(
+  repo: Repo,
+  path: RepoPath,
+  work: Work,
+  options: CaptureOptions,
+): Promise<Captured> {
+  const { pool, writer, isFolder } = work;
+  const { paths, problems } = work.walked;
+  const report = options.report ?? silent;
+  const folder = absolutePath(repo, path);
+  const known = await loadKnown(repo, path);
+  const columns = await statAll(pool, folder, paths, options.signal);
+  const rowOf = known === undefined ? [] : matchRows(known.entries, paths);
+
+  const digests = new Array<Digest | undefined>(paths.length);
+  const toRead: number[] = [];
+  for (let i = 0; i < paths.length; i++) {
+    const row = rowOf[i] ?? -1;
+    if (known !== undefined && row >= 0 && looksUnchanged(known.index, row, columns, i)) {
+      digests[i] = known.entries[row]!.digest;
+    } else toRead.push(i);
+  }
+  if (options.store && toRead.length < paths.length) {
+    const absent = new Set(
+      missingObjects(
+        repo,
+        digests.filter((digest) => digest !== undefined),
+      ),
+    );
+    if (absent.size > 0) {
+      for (let i = 0; i < paths.length; i++) {
+        if (digests[i] !== undefined && absent.has(digests[i]!)) toRead.push(i);
+      }
+    }
+  }
+
+  const failures: FileFailure[] = problems.map((problem) => ({
+    path: joinPaths(path, problem.path),
+    reason: problem.reason,
+  }));
+  await readAll({ repo, folder, paths, toRead, digests, columns, work, options, report, failures, path });
+
+  const entries: TreeEntry[] = [];
+  const kept: number[] = [];
+  for (let i = 0; i < paths.length; i++) {
+    const digest = digests[i];
+    const mode = fileModeOf(columns[i * statWidth + 4]!);
+    const row = rowOf[i] ?? -1;
+    if (digest !== undefined && mode !== undefined) {
+      entries.push({ path: paths[i]!, digest, sizeBytes: columns[i * statWidth]!, mode });
+    } else if (known !== undefined && row >= 0) {
+      // A recorded file that cannot be read now is not deleted: it stays as it was recorded.
+      entries.push(known.entries[row]!);
+      columns[i * statWidth] = statMissing;
+    } else continue;
+    kept.push(i);
+  }
+  const remember = options.remember === true && known?.index.placed !== true && toRead.length > 0;
+  const pointer = await describe(isFolder, entries, known, writer, options.store || remember);
+  await writer.commit();
+  if (pointer !== undefined && (options.store || remember || isWorthSaving(known, pointer, toRead.length))) {
+    await saveIndex(repo, path, pointer, {
+      columns,
+      kept,
+      placed: options.store || known?.index.placed === true,
+    });
+  }
+  if (pointer === undefined) {
+    throw new DvError('some-failed', {
+      verb: 'read',
+      failures: failures.map((failure) => `${failure.path}: ${failure.reason}`),
+      total: failures.length,
+    });
+  }
+  return { pointer, entries, failures, filesRead: toRead.length };
+}
+
+/** Looks at every file. */
+export async function statAll(
+  pool: FilePool,
+  folder: string,
+  paths: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<Float64Array> {
+  const columns = new Float64Array(paths.length * statWidth);
+  await pool.run(
+    'stat',
+    paths.length,
+    (from, to) => ({ kind: 'stat', folder, names: paths.slice(from, to).join('\0') }),
+    (from, result) => columns.set(result.columns, from * statWidth),
+    { signal },
+  );
+  return columns;
+}
+
+/** For each path the row of the entry with that path, or -1. Both are sorted. */
+function matchRows(entries: readonly TreeEntry[], paths: readonly RepoPath[]): Int32Array {
+  const rows = new Int32Array(paths.length).fill(-1);
+  let row = 0;
+  for (let i = 0; i < paths.length; i++) {
+    while (
+      row < entries.length &&
+      entries[row]!.path !== paths[i] &&
+      comparePaths(entries[row]!.path, paths[i]!) < 0
+    ) {
+      row++;
+    }
+    if (row < entries.length && entries[row]!.path === paths[i]) rows[i] = row++;
+  }
+  return rows;
+}
+
+interface ReadAll {
+  repo: Repo;
+  path: RepoPath;
+  folder: string;
+  paths: readonly RepoPath[];
+  toRead: readonly number[];
+  digests: (Digest | undefined)[];
+  columns: Float64Array;
+  work: Work;
+  options: CaptureOptions;
+  report: Report;
+  failures: FileFailure[];
+}
+
+/** Reads the files that are not known, storing them when asked; fills in digests and columns. */
+async function readAll(job: ReadAll): Promise<void> {
+  const { repo, folder, paths, toRead, digests, columns, work, options, failures } = job;
+  if (toRead.length === 0) return;
+  let totalBytes = 0;
+  for (const i of toRead) totalBytes += Math.max(0, columns[i * statWidth]!);
+  const temporaryFolder = options.store ? work.writer.folder() : undefined;
+  // A file this young may change again within one step of the file system's clock, unseen: it is not trusted later.
+  const youngMs = Date.now() - 20;
+  let files = 0;
+  let bytes = 0;
+  await work.pool.run(
+    'read',
+    toRead.length,
+    (from, to) => ({
+      kind: 'read',
+      folder,
+      names: toRead
+        .slice(from, to)
+        .map((i) => paths[i])
+        .join('\0'),
+      ...(temporaryFolder === undefined ? {} : { store: { objectsDir: repo.objectsDir, temporaryFolder } }),
+    }),
+    (from, result) => {
+      for (let k = 0; k < result.digests.length; k++) {
+        const i = toRead[from + k]!;
+        digests[i] = result.digests[k];
+        columns.set(result.columns.subarray(k * statWidth, (k + 1) * statWidth), i * statWidth);
+        bytes += Math.max(0, columns[i * statWidth]!);
+        if (columns[i * statWidth + 1]! >= youngMs) columns[i * statWidth + 1] = Number.POSITIVE_INFINITY;
+      }
+      for (const digest of result.stored) work.writer.adopt(digest, work.writer.temporaryFor(digest));
+      for (const [k, reason] of result.reasons) {
+        failures.push({
+          path: joinPaths(job.path, paths[toRead[from + k]!]!).replace(/\/$/, '') as RepoPath,
+          reason,
+        });
+      }
+      files += result.digests.length;
+      job.report({
+        type: 'progress',
+        task: options.store ? 'storing' : 'reading',
+        files,
+        totalFiles: toRead.length,
+        bytes,
+        totalBytes,
+      });
+    },
+    { signal: options.signal, totalBytes },
+  );
+}
+
+/** The pointer of what was found; puts the tree among the objects to write. Undefined when nothing was readable. */
+async function describe(
+  isFolder: boolean,
+  entries: readonly TreeEntry[],
+  known: Known | undefined,
+  writer: CacheWriter,
+  store: boolean,
+): Promise<Pointer | undefined> {
+  if (!isFolder) {
+    const entry = entries[0];
+    return entry && { kind: 'file', digest: entry.digest, bytes: entry.sizeBytes };
+  }
+  const same = known !== undefined && known.index.kind === 'tree' && sameListing(known.entries, entries);
+  if (same && !store) {
+    return { kind: 'tree', digest: known.index.digest, files: entries.length, bytes: totalBytes(entries) };
+  }
+  const tree = await encodeTree(entries);
+  if (store) for (const object of tree.objects) writer.add(object.digest, object.bytes);
+  return { kind: 'tree', digest: tree.digest, files: tree.files, bytes: tree.bytes };
+}
+
+function sameListing(a: readonly TreeEntry[], b: readonly TreeEntry[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) {
+    const x = a[i]!;
+    const y = b[i]!;
+    if (x.digest !== y.digest || x.mode !== y.mode || x.path !== y.path) return false;
+  }
+  return true;
+}
+
+/** Without storing, an index is worth saving when it will be readable: the tree it names must be in the cache. */
+function isWorthSaving(known: Known | undefined, pointer: Pointer, filesRead: number): boolean {
+  if (filesRead === 0) return false;
+  return pointer.kind === 'file' || known?.index.digest === pointer.digest;
+}
+
+async function saveIndex(
+  repo: Repo,
+  path: RepoPath,
+  pointer: Pointer,
+  found: { columns: Float64Array; kept: readonly number[]; placed: boolean },
+): Promise<void> {
+  let { columns } = found;
+  if (found.kept.length * statWidth !== columns.length) {
+    columns = new Float64Array(found.kept.length * statWidth);
+    found.kept.forEach((i, row) => {
+      columns.set(found.columns.subarray(i * statWidth, (i + 1) * statWidth), row * statWidth);
+    });
+  }
+  for (let at = 0; at < columns.length; at += statWidth) {
+    if (columns[at + 1] === Number.POSITIVE_INFINITY) columns[at] = statMissing;
+  }
+  await saveStatIndex(repo, {
+    path,
+    kind: pointer.kind,
+    digest: pointer.digest,
+    placed: found.placed,
+    columns,
+  });
+}

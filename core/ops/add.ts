@@ -1,0 +1,144 @@
+/** `dv add`: tracks files and folders, or records their new content. */
+import { lstatSync, readlinkSync } from 'node:fs';
+import { DvError } from '../errors.ts';
+import { type Report, silent } from '../events.ts';
+import { formatPointer, type Pointer, pointerPathOf, pointerSuffix } from '../model/pointer.ts';
+import { isWithin, parentOf, type RepoPath } from '../model/repo-path.ts';
+import { writeFileAtomic } from '../store/atomic.ts';
+import { type Captured, capture, type FileFailure } from '../store/capture.ts';
+import { ensureIgnored, gitignoreOf } from '../store/gitignore.ts';
+import { withLock } from '../store/lock.ts';
+import { absolutePath, type Repo } from '../store/repo.ts';
+import { listTracked, readPointer } from '../store/tracked.ts';
+
+/** What happened to one path. */
+export interface AddedPath {
+  readonly path: RepoPath;
+  readonly pointer: Pointer;
+  /** Whether the pointer is new or says something new. */
+  readonly changed: boolean;
+  /** How many files had to be read; the stat index knew the others. */
+  readonly filesRead: number;
+}
+
+/** What `add` did. */
+export interface AddResult {
+  readonly added: readonly AddedPath[];
+  readonly failures: readonly FileFailure[];
+}
+
+/** How to add. */
+export interface AddOptions {
+  readonly report?: Report;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Tracks paths. All are checked before anything is written.
+ * Guarantee: a pointer is written after all it stands for is in the cache and durable; if the process dies,
+ * only unreferenced objects are left, and running it again gives the same pointer.
+ * @throws {DvError} path-missing, path-tracked-by-git, path-inside-tracked, nothing-to-add, unsafe-link, usage,
+ *   locked, disk-full, not-writable
+ */
+export async function add(
+  repo: Repo,
+  paths: readonly RepoPath[],
+  options: AddOptions = {},
+): Promise<AddResult> {
+  return withLock(repo, { command: 'dv add', signal: options.signal }, async () => {
+    planAdd(repo, paths);
+    const added: AddedPath[] = [];
+    const failures: FileFailure[] = [];
+    for (const path of paths) {
+      const captured = await capture(repo, path, {
+        store: true,
+        report: options.report ?? silent,
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      });
+      if (captured.entries.length === 0) throw nothingIn(path, captured);
+      failures.push(...captured.failures);
+      added.push(record(repo, path, captured));
+    }
+    if (repo.config.autostage) stage(repo, paths);
+    return { added, failures };
+  });
+}
+
+function nothingIn(path: RepoPath, captured: Captured): DvError {
+  if (captured.failures.length === 0) return new DvError('nothing-to-add', { repoPath: path });
+  const failures = captured.failures.map((failure) => `${failure.path}: ${failure.reason}`);
+  return new DvError('some-failed', { verb: 'read', failures, total: failures.length });
+}
+
+/** Refuses what cannot be tracked, before anything is written. */
+function planAdd(repo: Repo, paths: readonly RepoPath[]): void {
+  const tracked = listTracked(repo).tracked.map((entry) => entry.path);
+  for (const path of paths) {
+    if (
+      path.endsWith(pointerSuffix) &&
+      readPointer(repo, path.slice(0, -pointerSuffix.length)) !== undefined
+    ) {
+      throw new DvError('usage', {
+        message: `${path} is a pointer; git tracks it`,
+        hint: `dv add ${path.slice(0, -pointerSuffix.length)}`,
+      });
+    }
+    const info = lstatSync(absolutePath(repo, path), { throwIfNoEntry: false });
+    if (info === undefined) throw new DvError('path-missing', { repoPath: path });
+    if (info.isSymbolicLink()) {
+      throw new DvError('unsafe-link', { repoPath: path, target: readlinkSync(absolutePath(repo, path)) });
+    }
+    assertNoLinkAbove(repo, path);
+    for (const other of [...tracked, ...paths]) {
+      if (other === path) continue;
+      if (isWithin(path, other)) throw new DvError('path-inside-tracked', { repoPath: path, tracked: other });
+      if (isWithin(other, path))
+        throw new DvError('path-contains-tracked', { repoPath: path, tracked: other });
+    }
+  }
+  assertNotInGit(repo, paths);
+}
+
+function assertNoLinkAbove(repo: Repo, path: RepoPath): void {
+  for (let folder = parentOf(path); folder !== ''; folder = parentOf(folder)) {
+    const absolute = absolutePath(repo, folder);
+    if (lstatSync(absolute).isSymbolicLink()) {
+      throw new DvError('unsafe-link', { repoPath: folder, target: readlinkSync(absolute) });
+    }
+  }
+}
+
+/** A file belongs to git or to dv, not to both. */
+function assertNotInGit(repo: Repo, paths: readonly RepoPath[]): void {
+  const listed = repo.git.output(['--literal-pathspecs', 'ls-files', '-z', '--cached', '--', ...paths]);
+  const example = listed.split('\0')[0];
+  if (example === undefined || example === '') return;
+  const repoPath = paths.find((path) => isWithin(example, path)) ?? example;
+  throw new DvError('path-tracked-by-git', { repoPath, example });
+}
+
+/** Writes the pointer, last, and the line that keeps git away from the data. */
+function record(repo: Repo, path: RepoPath, captured: Captured): AddedPath {
+  const { pointer, filesRead } = captured;
+  const before = pointerBefore(repo, path);
+  const changed = before === undefined || formatPointer(before) !== formatPointer(pointer);
+  ensureIgnored(repo, path);
+  if (changed) writeFileAtomic(absolutePath(repo, pointerPathOf(path)), formatPointer(pointer));
+  return { path, pointer, changed, filesRead };
+}
+
+/** The pointer that stands there; a broken one (a merge conflict) is replaced. */
+function pointerBefore(repo: Repo, path: RepoPath): Pointer | undefined {
+  try {
+    return readPointer(repo, path);
+  } catch (error) {
+    if (error instanceof DvError && error.code === 'invalid-file') return undefined;
+    throw error;
+  }
+}
+
+/** Puts pointers and ignore files into git's index, also where a rule of the user's ignores them. */
+function stage(repo: Repo, paths: readonly RepoPath[]): void {
+  const files = new Set<string>(paths.flatMap((path) => [pointerPathOf(path), gitignoreOf(path)]));
+  repo.git.output(['--literal-pathspecs', 'add', '--force', '--', ...files]);
+}

@@ -1,0 +1,115 @@
+/** `dv status`: the workspace against the pointers. */
+import { DvError } from '../errors.ts';
+import type { Report } from '../events.ts';
+import type { Pointer } from '../model/pointer.ts';
+import { isWithin, type RepoPath } from '../model/repo-path.ts';
+import { diffEntries, readTree, type TreeChange } from '../model/tree.ts';
+import { hasObject, readObject } from '../store/cache.ts';
+import { type Captured, capture } from '../store/capture.ts';
+import type { Repo } from '../store/repo.ts';
+import { listTracked } from '../store/tracked.ts';
+import { listWorkspaceData } from './workspace-data.ts';
+
+/** How the files at a tracked path stand to its pointer. */
+export type PathState = 'clean' | 'modified' | 'missing' | 'not-in-cache' | 'unreadable';
+
+/** One tracked path. */
+export interface PathStatus {
+  readonly path: RepoPath;
+  readonly kind: Pointer['kind'];
+  /** `not-in-cache`: nothing is in the workspace, and the cache lacks what should be. */
+  readonly state: PathState;
+  readonly added: number;
+  readonly modified: number;
+  readonly deleted: number;
+  /** For `unreadable`: what is wrong with the pointer. */
+  readonly problem?: string;
+}
+
+/** What `status` found. */
+export interface StatusResult {
+  readonly paths: readonly PathStatus[];
+  readonly failures: readonly { path: RepoPath; reason: string }[];
+}
+
+/** How to look. */
+export interface StatusOptions {
+  readonly paths?: readonly RepoPath[];
+  readonly report?: Report;
+  readonly signal?: AbortSignal;
+}
+
+/** Compares the workspace with the pointers; changes nothing but stat indexes. @throws {DvError} path-not-tracked */
+export async function status(repo: Repo, options: StatusOptions = {}): Promise<StatusResult> {
+  const { broken } = listTracked(repo);
+  const data = broken.length === 0 ? listWorkspaceData(repo) : listTracked(repo).tracked;
+  const wanted = (path: RepoPath) => options.paths?.some((prefix) => isWithin(path, prefix)) ?? true;
+  for (const path of options.paths ?? []) {
+    if (
+      ![...data, ...broken.map((b) => ({ path: b.pointerPath }))].some((entry) => isWithin(entry.path, path))
+    ) {
+      throw new DvError('path-not-tracked', { repoPath: path });
+    }
+  }
+  const paths: PathStatus[] = broken
+    .filter(({ pointerPath }) => wanted(pointerPath))
+    .map(({ pointerPath, error }) => ({
+      path: pointerPath,
+      kind: 'file',
+      state: 'unreadable',
+      added: 0,
+      modified: 0,
+      deleted: 0,
+      problem: error.message,
+    }));
+  const failures: { path: RepoPath; reason: string }[] = [];
+  for (const { path, pointer } of data) {
+    if (!wanted(path)) continue;
+    paths.push(await statusOf(repo, path, pointer, options, failures));
+  }
+  return { paths, failures };
+}
+
+async function statusOf(
+  repo: Repo,
+  path: RepoPath,
+  pointer: Pointer,
+  options: StatusOptions,
+  failures: { path: RepoPath; reason: string }[],
+): Promise<PathStatus> {
+  const base = { path, kind: pointer.kind, added: 0, modified: 0, deleted: 0 };
+  let captured: Captured;
+  try {
+    captured = await capture(repo, path, { store: false, ...options });
+  } catch (error) {
+    if (!(error instanceof DvError) || error.code !== 'path-missing') throw error;
+    const here = hasObject(repo, pointer.digest);
+    const deleted = pointer.kind === 'tree' ? pointer.files : 1;
+    return { ...base, state: here ? 'missing' : 'not-in-cache', deleted };
+  }
+  failures.push(...captured.failures);
+  if (captured.pointer.digest === pointer.digest && captured.pointer.kind === pointer.kind) {
+    return { ...base, state: 'clean' };
+  }
+  const changes = compare(repo, pointer, captured);
+  if (changes === undefined) return { ...base, state: 'modified' };
+  const added = changes.filter((change) => change.before === undefined).length;
+  const deleted = changes.filter((change) => change.after === undefined).length;
+  return { ...base, state: 'modified', added, deleted, modified: changes.length - added - deleted };
+}
+
+/** What differs, or undefined when the cache lacks the tree the pointer names. */
+function compare(repo: Repo, pointer: Pointer, captured: Captured): TreeChange[] | undefined {
+  if (pointer.kind === 'file' || captured.pointer.kind === 'file') {
+    return [{ path: '' as RepoPath, before: captured.entries[0]!, after: captured.entries[0]! }];
+  }
+  try {
+    return diffEntries(
+      readTree(pointer.digest, (digest) => readObject(repo, digest)),
+      captured.entries,
+    );
+  } catch (error) {
+    if (error instanceof DvError && error.code === 'object-missing') return undefined;
+    throw error;
+  }
+}
