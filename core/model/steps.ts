@@ -36,6 +36,22 @@ export const convert = declare({
   metrics: () => [],
 });
 
+/** `extract`: the way back from records to a folder per class. */
+export const extract = declare({
+  name: 'extract',
+  version: 1,
+  summary: 'writes the images of TFRecord files back as a folder with one subfolder per class',
+  schema: v.strictObject({
+    /** Folder of records written by `convert`. */
+    from: path,
+    /** Folder to write to, with a subfolder per class and `lineage.csv`. */
+    to: path,
+  }),
+  deps: (args) => [args.from],
+  outs: (args) => [args.to],
+  metrics: () => [],
+});
+
 /** `augment`: more images from images, balanced per class, under a cap. */
 export const augment = declare({
   name: 'augment',
@@ -50,8 +66,14 @@ export const augment = declare({
     total: v.optional(positive, 10_000),
     /** Largest rotation either way, in degrees. */
     rotate: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(180)), 20),
-    /** Zoom factors to draw from. */
-    zoom: v.optional(v.tuple([v.number(), v.number()]), [0.85, 1.15]),
+    /** Zoom factors to draw from: the smallest and the largest, both above 0. */
+    zoom: v.optional(
+      v.pipe(
+        v.tuple([v.pipe(v.number(), v.gtValue(0)), v.pipe(v.number(), v.gtValue(0))]),
+        v.check(([least, most]) => least <= most, 'expected the smaller factor first'),
+      ),
+      [0.85, 1.15],
+    ),
     /** Largest share of the width and height cut off at the borders, 0..0.5. */
     crop: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(0.5)), 0.1),
     /** Largest relative change of brightness either way, 0..1. */
@@ -122,7 +144,7 @@ export const evaluate = declare({
 });
 
 /** Every built-in step, by name. */
-export const steps = { convert, augment, train, evaluate } as const;
+export const steps = { convert, extract, augment, train, evaluate } as const;
 export type StepName = keyof typeof steps;
 /** The checked arguments of a step. */
 export type StepArgs<Name extends StepName> = v.InferOutput<(typeof steps)[Name]['schema']>;

@@ -1,6 +1,7 @@
 /** A folder of records as `convert` writes it: `data-00000-of-00002.tfrecord`, …, and `classes.txt`. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { systemCode } from '../errors.ts';
 import { StepError } from '../model/step.ts';
 
 /** Name of the file that lists the classes, one a line; the line's index from 0 is the label. */
@@ -32,7 +33,7 @@ export interface RecordFolder {
 export async function readRecordFolder(folder: string): Promise<RecordFolder> {
   const hint = 'records are written by the step convert';
   const absent = (path: string) => (error: unknown) => {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR')
       throw new StepError(`${path} does not exist`, hint);
     throw error;
   };
@@ -52,5 +53,8 @@ export async function readRecordFolder(folder: string): Promise<RecordFolder> {
   const classes = text.split(/\r?\n/);
   if (classes.at(-1) === '') classes.pop();
   if (classes.length === 0) throw new StepError(`${path} names no classes`, hint);
+  const twice = classes.find((name, index) => classes.indexOf(name) !== index);
+  if (twice !== undefined)
+    throw new StepError(`${path} names the class ${JSON.stringify(twice)} twice`, hint);
   return { classes, files: expected.map((name) => join(folder, name)) };
 }

@@ -5,6 +5,7 @@
  */
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { systemCode } from '../errors.ts';
 import { StepError } from '../model/step.ts';
 import { maskedCrc32c } from './crc32c.ts';
 import {
@@ -168,8 +169,7 @@ async function openToRead(file: string): Promise<FileHandle> {
   try {
     return await open(file, 'r');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
-      throw new StepError(`${file} does not exist`);
+    if (systemCode(error) === 'ENOENT') throw new StepError(`${file} does not exist`);
     throw error;
   }
 }

@@ -202,3 +202,36 @@ test('a record that is no image says what is wrong with it', async () => {
 test('a file that is not there is named', async () => {
   expect(await errorOf(join(folder, 'missing.tfrecord'))).toBe('FILE does not exist');
 });
+
+test('a file written by TensorFlow is read, and writing it again gives the same bytes', async () => {
+  const theirs = new URL('../../fixtures/records/tensorflow.tfrecord', import.meta.url).pathname;
+  const examples = await readAll(theirs);
+  expect(examples.map(({ image, ...rest }) => ({ ...rest, bytes: image.length }))).toMatchInlineSnapshot(`
+    [
+      {
+        "bytes": 6,
+        "channels": 3,
+        "className": "cat",
+        "format": "raw",
+        "height": 1,
+        "label": 0,
+        "name": "cat/a.png",
+        "width": 2,
+      },
+      {
+        "bytes": 76,
+        "channels": 1,
+        "className": "hünd",
+        "format": "png",
+        "height": 10,
+        "label": 300,
+        "name": "hünd/b.png",
+        "width": 20,
+      },
+    ]
+  `);
+  expect([...examples[0]!.image]).toEqual([0, 1, 2, 3, 4, 5]);
+  const ours = join(folder, 'ours.tfrecord');
+  await writeExamples(ours, examples);
+  expect(Buffer.compare(await readFile(ours), await readFile(theirs))).toBe(0);
+});
