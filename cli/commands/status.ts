@@ -1,0 +1,54 @@
+import { status } from '../../core/ops/status.ts';
+import { toRepoPath } from '../../core/store/repo.ts';
+import { defineCommand } from '../command.ts';
+import { countOf, describeChanges, failureLines } from '../report/words.ts';
+
+export const command = defineCommand<{ paths: string[]; check: boolean }>({
+  usage: 'status [paths..]',
+  summary: 'compare the workspace with the pointers, and stages with what they were made from',
+  examples: [
+    ['dv status', 'names every tracked path that differs'],
+    ['dv status --check', 'for scripts: exit status 4 when something differs'],
+  ],
+  exits: [3, 4, 10],
+  options: (yargs) =>
+    yargs
+      .positional('paths', {
+        describe: 'tracked paths, or folders that hold some',
+        type: 'string',
+        array: true,
+        default: [],
+      })
+      .option('check', { describe: 'exit with 4 when something differs', type: 'boolean', default: false }),
+  async run({ paths, check }, context) {
+    const repo = context.repo();
+    const result = await status(repo, {
+      ...(paths.length > 0 ? { paths: paths.map((path) => toRepoPath(repo, context.cwd, path)) } : {}),
+      report: context.report,
+      signal: context.signal,
+    });
+    const differing = result.paths.filter((path) => path.state !== 'clean');
+    const lines = differing.map((path) => {
+      const changes = path.state === 'modified' ? describeChanges(path) : '';
+      return `${path.state.padEnd(13)}${path.path}${changes ? `  ${changes}` : ''}${path.problem ? `\n  ${path.problem}` : ''}`;
+    });
+    if (differing.some((path) => path.state === 'modified'))
+      lines.push(
+        'dv add <path> records changes; dv checkout <path> shows what is in the way of undoing them',
+      );
+    if (differing.some((path) => path.state === 'missing'))
+      lines.push('dv checkout brings missing files back');
+    if (differing.some((path) => path.state === 'not-in-cache'))
+      lines.push('dv pull fetches what is not in the cache');
+    if (lines.length === 0) {
+      lines.push(
+        result.paths.length === 0
+          ? 'dv tracks nothing here yet; dv add <path> starts'
+          : `${countOf(result.paths.length, 'path')} as recorded`,
+      );
+    }
+    lines.push(...failureLines('could not be read', result.failures));
+    const exit = result.failures.length > 0 ? 3 : check && differing.length > 0 ? 4 : 0;
+    return { value: result, text: lines.join('\n'), exit };
+  },
+});
