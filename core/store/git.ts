@@ -1,5 +1,10 @@
 /** The only place that runs the git program. */
-import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import {
+  type ChildProcessWithoutNullStreams,
+  type SpawnSyncReturns,
+  spawn,
+  spawnSync,
+} from 'node:child_process';
 import { DvError, systemCode } from '../errors.ts';
 
 /** How git ended. */
@@ -17,6 +22,11 @@ export interface Git {
   run(args: readonly string[], options?: { input?: string | Uint8Array; cwd?: string }): GitResult;
   /** Like `run`, but gives standard output and fails when git does. @throws {DvError} git-missing, git-failed */
   output(args: readonly string[], options?: { input?: string | Uint8Array; cwd?: string }): string;
+  /**
+   * Starts git and leaves it running, to be asked many things over its standard input. The caller ends it; a
+   * git that cannot be started says so by the process's `error` event.
+   */
+  start(args: readonly string[]): ChildProcessWithoutNullStreams;
 }
 
 /**
@@ -26,10 +36,11 @@ export interface Git {
  */
 export function openGit(cwd: string, env: NodeJS.ProcessEnv): Git {
   let available: boolean | undefined;
-  const spawn = (args: readonly string[], options: { input?: string | Uint8Array; cwd?: string } = {}) => {
+  const environment = { ...env, GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
+  const runSync = (args: readonly string[], options: { input?: string | Uint8Array; cwd?: string } = {}) => {
     const result: SpawnSyncReturns<Buffer> = spawnSync('git', args, {
       cwd: options.cwd ?? cwd,
-      env: { ...env, GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' },
+      env: environment,
       ...(options.input === undefined ? {} : { input: options.input }),
       maxBuffer: 1 << 30,
       windowsHide: true,
@@ -43,14 +54,14 @@ export function openGit(cwd: string, env: NodeJS.ProcessEnv): Git {
     return result;
   };
   const run: Git['run'] = (args, options) => {
-    const result = spawn(args, options);
+    const result = runSync(args, options);
     return { status: result.status ?? 1, stdout: result.stdout.toString(), stderr: result.stderr.toString() };
   };
   return {
     get available() {
       if (available === undefined) {
         try {
-          spawn(['--version']);
+          runSync(['--version']);
         } catch (error) {
           if (!(error instanceof DvError && error.code === 'git-missing')) throw error;
         }
@@ -69,5 +80,6 @@ export function openGit(cwd: string, env: NodeJS.ProcessEnv): Git {
       }
       return result.stdout;
     },
+    start: (args) => spawn('git', args, { cwd, env: environment, windowsHide: true }),
   };
 }
