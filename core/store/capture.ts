@@ -9,9 +9,9 @@ import { encodeTree, readTree, type TreeEntry, totalBytes } from '../model/tree.
 import { type Cache, readObject } from './cache.ts';
 import { CacheWriter, explainWriteFailure } from './cache-writer.ts';
 import { FilePool } from './file-pool.ts';
-import { fileModeOf, statMissing, statWidth } from './file-tasks.ts';
 import { missingObjects } from './objects.ts';
 import { absolutePath, type Repo } from './repo.ts';
+import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
 import { loadStatIndex, looksUnchanged, type StatIndex, saveStatIndex } from './stat-index.ts';
 import { type Walked, walk } from './walk.ts';
 

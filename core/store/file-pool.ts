@@ -1,17 +1,10 @@
 /** Spreads file tasks over a few threads; short lists are done on this one. */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import {
-  type ReadResult,
-  type ReadTask,
-  readFiles,
-  type StatTask,
-  statFiles,
-  type WriteResult,
-  type WriteTask,
-  writeFiles,
-} from './file-tasks.ts';
 import type { FileReply } from './file-worker.ts';
+import { type ReadResult, type ReadTask, readFiles } from './read-files.ts';
+import { type StatTask, statFiles } from './stat-files.ts';
+import { type WriteResult, type WriteTask, writeFiles } from './write-files.ts';
 
 interface Tasks {
   stat: { task: StatTask; result: { columns: Float64Array } };

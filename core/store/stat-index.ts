@@ -12,8 +12,8 @@ import { type Digest, digestFromHex, hexOf } from '../model/digest.ts';
 import type { Pointer } from '../model/pointer.ts';
 import type { RepoPath } from '../model/repo-path.ts';
 import { writeFileAtomic } from './atomic.ts';
-import { statMissing, statWidth } from './file-tasks.ts';
 import type { Repo } from './repo.ts';
+import { statMissing, statWidth } from './stat-files.ts';
 
 /** What a path's files looked like. */
 export interface StatIndex {

@@ -1,0 +1,194 @@
+/** Carries a materialise plan out: deletions, folders, files, then the stat index. */
+import { chmodSync, lstatSync, mkdirSync, rmdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { systemCode } from '../errors.ts';
+import { silent } from '../events.ts';
+import type { Digest } from '../model/digest.ts';
+import { parentOf } from '../model/repo-path.ts';
+import type { TreeChange } from '../model/tree.ts';
+import { entriesOfIndex } from './capture.ts';
+import { chooseLinkMode } from './link.ts';
+import type { Target } from './materialise.ts';
+import { type Plan, pathOf, type Work } from './materialise-plan.ts';
+import { absolutePath, type Repo } from './repo.ts';
+import { fileModeOf, statMissing, statWidth, unlinkIfThere } from './stat-files.ts';
+import { removeStatIndex, saveStatIndex } from './stat-index.ts';
+
+/** Carries a plan out: deletions, folders, files, then the stat index. */
+export async function applyPlan(repo: Repo, plan: Plan, work: Work): Promise<void> {
+  const { target, changes, actions, columns } = plan;
+  const folder = absolutePath(repo, target.path);
+  const { outcome } = work;
+  const count = { created: 0, replaced: 0, deleted: 0 };
+  const unknown = new Set<string>();
+  const writes: number[] = [];
+
+  const emptied = new Set<string>();
+  for (let i = 0; i < changes.length; i++) {
+    const change = changes[i]!;
+    const action = actions[i]!;
+    if (action === 'keep') {
+      outcome.kept.push(pathOf(target, change));
+      unknown.add(change.path);
+    } else if (action === 'adopt') adoptMode(join(folder, change.path), change, columns, i);
+    else if (action === 'delete') {
+      unlinkIfThere(absolute(folder, change.path));
+      count.deleted++;
+      if (change.path !== '') emptied.add(parentOf(change.path));
+    } else if (action === 'create' || action === 'replace') writes.push(i);
+  }
+  removeEmptyFolders(folder, emptied, target.pointer?.kind !== 'tree');
+  makeFolders(
+    repo,
+    target,
+    writes.map((i) => changes[i]!),
+  );
+  await writeAll(repo, { plan, folder, writes, unknown, count }, work);
+
+  // Files of the user's own that stay where data was are named once; from then on they are untracked files.
+  if (target.pointer === undefined) removeStatIndex(repo, target.path);
+  else await saveNewIndex(repo, plan, unknown);
+  if (count.created + count.replaced + count.deleted > 0)
+    outcome.changed.push({ path: target.path, ...count });
+}
+
+const absolute = (folder: string, path: string) => (path === '' ? folder : `${folder}/${path}`);
+
+/** A file that already has the new content only needs its executable bit. */
+function adoptMode(path: string, change: TreeChange, columns: Float64Array, i: number): void {
+  const mode = fileModeOf(columns[i * statWidth + 4]!);
+  if (mode === change.after!.mode || mode === 'l') return;
+  const bits = columns[i * statWidth + 4]! & 0o777;
+  chmodSync(path, change.after!.mode === 'x' ? bits | ((bits & 0o444) >> 2) : bits & ~0o111);
+  const info = lstatSync(path);
+  columns.set([info.size, info.mtimeMs, info.ctimeMs, info.ino, info.mode], i * statWidth);
+}
+
+/** Removes folders that deletions left empty, and those above them, up to the target's own (included on request). */
+function removeEmptyFolders(folder: string, below: Set<string>, own: boolean): void {
+  const deepestFirst = [...below].sort((a, b) => b.length - a.length);
+  for (let path of deepestFirst) {
+    for (;;) {
+      if (path === '' && !own) break;
+      try {
+        rmdirSync(absolute(folder, path));
+      } catch (error) {
+        const code = systemCode(error);
+        if (code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'ENOENT') throw error;
+        break;
+      }
+      if (path === '') break;
+      path = parentOf(path);
+    }
+  }
+}
+
+function makeFolders(repo: Repo, target: Target, changes: readonly TreeChange[]): void {
+  const made = new Set<string>();
+  for (const change of changes) {
+    const parent = dirname(absolutePath(repo, pathOf(target, change)));
+    if (made.has(parent)) continue;
+    made.add(parent);
+    mkdirSync(parent, { recursive: true });
+  }
+}
+
+interface Writing {
+  plan: Plan;
+  folder: string;
+  writes: readonly number[];
+  unknown: Set<string>;
+  count: { created: number; replaced: number };
+}
+
+async function writeAll(repo: Repo, job: Writing, work: Work): Promise<void> {
+  const { plan, writes, unknown, count } = job;
+  if (writes.length === 0) return;
+  const { changes, actions, columns } = plan;
+  const report = work.report ?? silent;
+  const link = chooseLinkMode(repo);
+  const totalBytes = writes.reduce((sum, i) => sum + changes[i]!.after!.sizeBytes, 0);
+  const damaged = new Set<Digest>();
+  let files = 0;
+  let bytes = 0;
+  await work.pool.run(
+    'write',
+    writes.length,
+    (from, to) => {
+      const part = writes.slice(from, to);
+      return {
+        kind: 'write',
+        folder: job.folder,
+        names: part.map((i) => changes[i]!.path).join('\0'),
+        objectsDir: repo.objectsDir,
+        digests: part.map((i) => changes[i]!.after!.digest),
+        modes: part.map((i) => changes[i]!.after!.mode),
+        replace: part.map((i) => actions[i] === 'replace'),
+        link,
+      };
+    },
+    (from, result) => {
+      const failed = new Set(result.reasons.map(([k]) => k));
+      for (const [k, reason] of result.reasons) {
+        work.outcome.failures.push({ path: pathOf(plan.target, changes[writes[from + k]!]!), reason });
+      }
+      for (const digest of result.damaged) damaged.add(digest);
+      for (let k = 0; k * statWidth < result.columns.length; k++) {
+        const i = writes[from + k]!;
+        columns.set(result.columns.subarray(k * statWidth, (k + 1) * statWidth), i * statWidth);
+        if (failed.has(k) || result.columns[k * statWidth] === statMissing) unknown.add(changes[i]!.path);
+        else if (actions[i] === 'replace') count.replaced++;
+        else count.created++;
+        bytes += changes[i]!.after!.sizeBytes;
+      }
+      files += result.columns.length / statWidth;
+      report({ type: 'progress', task: 'writing', files, totalFiles: writes.length, bytes, totalBytes });
+    },
+    { signal: work.signal, totalBytes },
+  );
+  for (const digest of damaged) {
+    work.outcome.failures.push({
+      path: plan.target.path,
+      reason: `${digest} is damaged in the cache and was not used; dv verify --repair heals it from a remote`,
+    });
+  }
+}
+
+/** The index of the new listing: what was written or adopted as it is now, the rest as it was known. */
+async function saveNewIndex(repo: Repo, plan: Plan, unknown: ReadonlySet<string>): Promise<void> {
+  const { after, changes, actions, index } = plan;
+  const pointer = plan.target.pointer!;
+  const columns = new Float64Array(after.length * statWidth);
+  const changeOf = new Map<string, number>();
+  changes.forEach((change, i) => {
+    changeOf.set(change.path, i);
+  });
+  const oldRow = new Map<string, number>();
+  if (index !== undefined) {
+    (entriesOfIndex(repo, index) ?? []).forEach((entry, row) => {
+      oldRow.set(entry.path, row);
+    });
+  }
+  after.forEach((entry, row) => {
+    const at = row * statWidth;
+    const i = changeOf.get(entry.path);
+    const old = oldRow.get(entry.path);
+    if (i !== undefined && (unknown.has(entry.path) || plan.columns[i * statWidth] === statMissing)) {
+      columns[at] = statMissing;
+    } else if (i !== undefined && actions[i] !== 'none') {
+      columns.set(plan.columns.subarray(i * statWidth, (i + 1) * statWidth), at);
+    } else if (index !== undefined && old !== undefined) {
+      const trusted = index.columns[old * statWidth + 1]! < index.trustedBeforeMs;
+      columns.set(index.columns.subarray(old * statWidth, (old + 1) * statWidth), at);
+      // The new index is younger, and would trust what the old one did not.
+      if (!trusted) columns[at] = statMissing;
+    } else columns[at] = statMissing;
+  });
+  await saveStatIndex(repo, {
+    path: plan.target.path,
+    kind: pointer.kind,
+    digest: pointer.digest,
+    placed: true,
+    columns,
+  });
+}

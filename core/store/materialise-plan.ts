@@ -1,0 +1,244 @@
+/** Decides what is to happen to each file of a target, by its look and, where that does not tell, its content. */
+import { lstatSync } from 'node:fs';
+import { DvError, systemCode } from '../errors.ts';
+import type { Digest } from '../model/digest.ts';
+import { joinPaths, parentOf, type RepoPath } from '../model/repo-path.ts';
+import { diffEntries, sameEntry, type TreeChange, type TreeEntry } from '../model/tree.ts';
+import { CacheWriter } from './cache-writer.ts';
+import { entriesOfIndex, statAll } from './capture.ts';
+import type { FilePool } from './file-pool.ts';
+import type { MaterialisedPath, MaterialiseOptions, Target } from './materialise.ts';
+import { missingObjects } from './objects.ts';
+import { absolutePath, type Repo } from './repo.ts';
+import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
+import { looksUnchanged, type StatIndex } from './stat-index.ts';
+
+/** What is to happen to one file, decided before anything is touched. */
+export type Action = 'create' | 'replace' | 'delete' | 'adopt' | 'keep' | 'none';
+
+/** One target's plan. */
+export interface Plan {
+  readonly target: Target;
+  readonly index: StatIndex | undefined;
+  /** Entries of the target, in order; empty when it is to be removed. */
+  readonly after: readonly TreeEntry[];
+  readonly changes: readonly TreeChange[];
+  readonly actions: readonly Action[];
+  /** As the files of `changes` looked when the plan was made. */
+  readonly columns: Float64Array;
+}
+
+/** What planning and applying share: how to materialise, the threads, and what was done so far. */
+export interface Work extends MaterialiseOptions {
+  readonly pool: FilePool;
+  readonly outcome: {
+    changed: MaterialisedPath[];
+    kept: RepoPath[];
+    saved: { path: RepoPath; digest: Digest }[];
+    missing: { path: RepoPath; digests: readonly Digest[] }[];
+    failures: { path: RepoPath; reason: string }[];
+  };
+}
+
+/** Compares the old and new listing with the workspace and decides about each file. */
+export async function makePlan(
+  repo: Repo,
+  target: Target,
+  index: StatIndex | undefined,
+  after: readonly TreeEntry[],
+  work: Work,
+): Promise<Plan> {
+  const before = (index && entriesOfIndex(repo, index)) ?? [];
+  const known = before.length > 0 ? index : undefined;
+  const changes: TreeChange[] = work.complete ? everyEntry(before, after) : diffEntries(before, after);
+  const rows = rowsOf(before, changes);
+  const folder = absolutePath(repo, target.path);
+  const paths = changes.map((change) => change.path);
+  const columns = await statAll(work.pool, folder, paths, work.signal);
+
+  const actions = new Array<Action>(changes.length).fill('none');
+  const unsure: number[] = [];
+  for (let i = 0; i < changes.length; i++) {
+    const change = changes[i]!;
+    const size = columns[i * statWidth]!;
+    if (size === statMissing) actions[i] = change.after === undefined ? 'none' : 'create';
+    else if (known !== undefined && rows[i]! >= 0 && looksUnchanged(known, rows[i]!, columns, i)) {
+      actions[i] = change.after === undefined ? 'delete' : isSame(change) ? 'none' : 'replace';
+    } else if (fileModeOf(columns[i * statWidth + 4]!) === undefined) actions[i] = 'keep';
+    else unsure.push(i);
+  }
+  keepBehindObstacles(repo, { target, changes, actions, folder }, work);
+  await decideByContent(repo, { target, changes, actions, columns, unsure, folder }, work);
+  await saveLastCopies(repo, { target, changes, actions, folder }, work);
+  return { target, index: known, after, changes, actions, columns };
+}
+
+const isSame = (change: TreeChange) =>
+  change.before !== undefined && change.after !== undefined && sameEntry(change.before, change.after);
+
+/** All paths of both listings as changes, also those that do not differ. */
+function everyEntry(before: readonly TreeEntry[], after: readonly TreeEntry[]): TreeChange[] {
+  const old = new Map(before.map((entry) => [entry.path, entry]));
+  const changes: TreeChange[] = after.map((entry) => {
+    const was = old.get(entry.path);
+    old.delete(entry.path);
+    return { path: entry.path, after: entry, ...(was === undefined ? {} : { before: was }) };
+  });
+  for (const entry of old.values()) changes.push({ path: entry.path, before: entry });
+  return changes;
+}
+
+/** For each change the row of its old entry in the index, or -1. */
+function rowsOf(before: readonly TreeEntry[], changes: readonly TreeChange[]): Int32Array {
+  const rowOf = new Map<string, number>();
+  before.forEach((entry, row) => {
+    rowOf.set(entry.path, row);
+  });
+  return Int32Array.from(changes, (change) => rowOf.get(change.path) ?? -1);
+}
+
+interface Deciding {
+  target: Target;
+  changes: readonly TreeChange[];
+  actions: Action[];
+  folder: string;
+}
+
+/** Reads the files whose look does not tell, and decides about them by their content. */
+async function decideByContent(
+  repo: Repo,
+  job: Deciding & { columns: Float64Array; unsure: readonly number[] },
+  work: Work,
+): Promise<void> {
+  const { changes, actions, columns, unsure } = job;
+  if (unsure.length === 0) return;
+  const writer = new CacheWriter(repo);
+  const store = work.force ? { objectsDir: repo.objectsDir, temporaryFolder: writer.folder() } : undefined;
+  try {
+    await work.pool.run(
+      'read',
+      unsure.length,
+      (from, to) => ({
+        kind: 'read',
+        folder: job.folder,
+        names: unsure
+          .slice(from, to)
+          .map((i) => changes[i]!.path)
+          .join('\0'),
+        ...(store === undefined ? {} : { store }),
+      }),
+      (from, result) => {
+        for (const digest of result.stored) writer.adopt(digest, writer.temporaryFor(digest));
+        result.digests.forEach((digest, k) => {
+          const i = unsure[from + k]!;
+          const change = changes[i]!;
+          const mode = fileModeOf(columns[i * statWidth + 4]!);
+          columns.set(result.columns.subarray(k * statWidth, (k + 1) * statWidth), i * statWidth);
+          const wasBefore = change.before !== undefined && digest === change.before.digest;
+          if (digest === undefined) actions[i] = 'keep';
+          else if (change.after !== undefined && digest === change.after.digest) {
+            actions[i] =
+              mode === change.after.mode
+                ? 'adopt'
+                : mode === 'l' || change.after.mode === 'l'
+                  ? 'keep'
+                  : 'adopt';
+          } else if (wasBefore) actions[i] = change.after === undefined ? 'delete' : 'replace';
+          else if (work.force) {
+            actions[i] = change.after === undefined ? 'delete' : 'replace';
+            work.outcome.saved.push({ path: pathOf(job.target, change), digest });
+          } else actions[i] = 'keep';
+        });
+      },
+      { signal: work.signal },
+    );
+    await writer.commit();
+  } finally {
+    writer.discard();
+  }
+}
+
+/** Puts files that are about to go, and that the cache has lost, into the cache first. */
+async function saveLastCopies(repo: Repo, job: Deciding, work: Work): Promise<void> {
+  const going: number[] = [];
+  job.actions.forEach((action, i) => {
+    if ((action === 'delete' || action === 'replace') && job.changes[i]!.before !== undefined) going.push(i);
+  });
+  const absent = new Set(
+    missingObjects(
+      repo,
+      going.map((i) => job.changes[i]!.before!.digest),
+    ),
+  );
+  const last = going.filter((i) => absent.has(job.changes[i]!.before!.digest));
+  if (last.length === 0) return;
+  const writer = new CacheWriter(repo);
+  try {
+    await work.pool.run(
+      'read',
+      last.length,
+      (from, to) => ({
+        kind: 'read',
+        folder: job.folder,
+        names: last
+          .slice(from, to)
+          .map((i) => job.changes[i]!.path)
+          .join('\0'),
+        store: { objectsDir: repo.objectsDir, temporaryFolder: writer.folder() },
+      }),
+      (from, result) => {
+        for (const digest of result.stored) writer.adopt(digest, writer.temporaryFor(digest));
+        for (const [k] of result.reasons) job.actions[last[from + k]!] = 'keep';
+      },
+      { signal: work.signal },
+    );
+    await writer.commit();
+  } finally {
+    writer.discard();
+  }
+}
+
+/** A change's path from the repository's top. */
+export const pathOf = (target: Target, change: TreeChange): RepoPath =>
+  change.path === '' ? target.path : joinPaths(target.path, change.path);
+
+/**
+ * Looks at the folders above the files to create. A link among them would lead the write out of the tracked
+ * folder, a file is the user's own unless it is about to be deleted: what is to be below stays undone.
+ */
+function keepBehindObstacles(repo: Repo, job: Deciding, work: Work): void {
+  const { target, changes, actions } = job;
+  const leaving = new Set<string>();
+  changes.forEach((change, i) => {
+    if (actions[i] === 'delete') leaving.add(pathOf(target, change));
+  });
+  const obstacles = new Map<string, string | undefined>([['', undefined]]);
+  const obstacleAt = (folder: string): string | undefined => {
+    if (obstacles.has(folder)) return obstacles.get(folder);
+    let found = obstacleAt(parentOf(folder));
+    if (found === undefined && !leaving.has(folder)) {
+      const info = lstatIfThere(absolutePath(repo, folder));
+      if (info?.isSymbolicLink())
+        throw new DvError('unsafe-link', { repoPath: folder, target: 'somewhere else' });
+      if (info !== undefined && !info.isDirectory()) found = folder;
+    }
+    obstacles.set(folder, found);
+    return found;
+  };
+  for (let i = 0; i < changes.length; i++) {
+    if (actions[i] !== 'create') continue;
+    const obstacle = obstacleAt(parentOf(pathOf(target, changes[i]!)));
+    if (obstacle === undefined) continue;
+    actions[i] = 'none';
+    if (!work.outcome.kept.includes(obstacle as RepoPath)) work.outcome.kept.push(obstacle as RepoPath);
+  }
+}
+
+function lstatIfThere(path: string) {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (systemCode(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
