@@ -56,7 +56,7 @@ function render(result: DiffResult, options: { stat: boolean; 'name-only': boole
 export const command = defineCommand<{
   revisions: string[];
   stat: boolean;
-  nameOnly: boolean;
+  'name-only': boolean;
   '--'?: string[];
 }>({
   usage: 'diff [revisions..]',

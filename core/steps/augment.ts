@@ -1,6 +1,6 @@
 /** The step `augment`: originals plus random variants of them, balanced per class, under a cap. */
-import { constants } from 'node:fs';
-import { copyFile, mkdir, open, writeFile } from 'node:fs/promises';
+import { constants, copyFileSync, writeFileSync } from 'node:fs';
+import { mkdir, open } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { type RunStep, type StepContext, StepError } from '../model/step.ts';
 import type { StepArgs } from '../model/steps.ts';
@@ -45,7 +45,7 @@ async function writeSource(
   { from, to, args, signal }: { from: string; to: string; args: Args; signal: AbortSignal },
 ): Promise<string> {
   const original = join(from, source.path);
-  await copyFile(original, join(to, source.path), constants.COPYFILE_FICLONE);
+  copyFileSync(original, join(to, source.path), constants.COPYFILE_FICLONE);
   let lines = lineageLine(source.path, source.path, 'copy');
   if (source.variants.length === 0) return lines;
   const image = await readImage(original, source.path);
@@ -54,7 +54,7 @@ async function writeSource(
     signal.throwIfAborted();
     const random = new Random(args.seed, 'variant', source.path, number);
     const variation = drawVariation(args, random);
-    await writeFile(join(to, path), await encodePng(applyVariation(image.pixels, variation, random)));
+    writeFileSync(join(to, path), await encodePng(applyVariation(image.pixels, variation, random)));
     lines += lineageLine(path, source.path, formatVariation(variation));
   }
   return lines;

@@ -1,8 +1,9 @@
 /** Images: encoded bytes to pixels and back, and what to say of those that cannot be read. */
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import sharp from 'sharp';
 import { systemCode } from '../errors.ts';
 import { StepError } from '../model/step.ts';
+import { decodePlainPng, encodePlainPng, smallImageBytes } from './png.ts';
 
 // Several images are worked on at once, so one alone need not use several threads; and none is read twice.
 sharp.concurrency(1);
@@ -61,6 +62,10 @@ function explain(error: unknown): string {
   return `damaged: ${message.split('\n')[0]}`;
 }
 
+const isAsWanted = ({ height, width, channels }: Pixels, options: PixelOptions) =>
+  (options.channels ?? channels) === channels &&
+  (options.size === undefined || (options.size[0] === height && options.size[1] === width));
+
 /**
  * Reads an image. It is turned upright when its EXIF data say how, laid on white where it is transparent, and
  * brought to 8 bits; of an animation the first frame is taken.
@@ -69,6 +74,8 @@ function explain(error: unknown): string {
  */
 export async function decodeImage(bytes: Uint8Array, options: PixelOptions = {}): Promise<DecodedImage> {
   if (bytes.length === 0) throw new ImageError('an empty file');
+  const plain = decodePlainPng(bytes);
+  if (plain && isAsWanted(plain, options)) return { pixels: plain, storedAs: 'png' };
   try {
     const input = sharp(bytes, { failOn: 'error' });
     const found = await input.metadata();
@@ -104,6 +111,7 @@ export async function decodeImage(bytes: Uint8Array, options: PixelOptions = {})
  */
 export async function encodePng(pixels: Pixels): Promise<Uint8Array> {
   const { data, height, width, channels } = pixels;
+  if (data.length <= smallImageBytes) return encodePlainPng(pixels);
   return sharp(data, { raw: { height, width, channels } })
     .toColourspace(channels === 1 ? 'b-w' : 'srgb')
     .png({ compressionLevel: 6, adaptiveFiltering: false, palette: false, progressive: false })
@@ -126,7 +134,8 @@ export async function readImage(
 ): Promise<ReadImage | BadImage> {
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(file);
+    // Synchronous: a step's process has nothing else to do meanwhile, and this is five times faster on small files.
+    bytes = readFileSync(file);
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return { path, reason: 'no longer there' };
     if (systemCode(error) === 'EACCES') return { path, reason: 'not allowed to be read' };

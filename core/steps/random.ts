@@ -13,6 +13,8 @@ export class Random {
   private b: number;
   private c: number;
   private counter: number;
+  /** The second of the two normal numbers that are made at once. */
+  private spare: number | undefined;
 
   /** @param parts the seed and names; `new Random(1, 'noise', 'a.png')` differs from `new Random(1, 'noisea.png')`. */
   constructor(...parts: readonly (number | string)[]) {
@@ -55,8 +57,16 @@ export class Random {
 
   /** A normally distributed number with mean 0 and standard deviation 1 (Box and Muller 1958). */
   normal(): number {
+    if (this.spare !== undefined) {
+      const normal = this.spare;
+      this.spare = undefined;
+      return normal;
+    }
     // 1 − next() is in (0, 1], where the logarithm is finite.
-    return Math.sqrt(-2 * Math.log(1 - this.next())) * Math.cos(2 * Math.PI * this.next());
+    const radius = Math.sqrt(-2 * Math.log(1 - this.next()));
+    const angle = 2 * Math.PI * this.next();
+    this.spare = radius * Math.sin(angle);
+    return radius * Math.cos(angle);
   }
 
   /** The items in random order (Fisher and Yates), as a new array. */
