@@ -7,6 +7,7 @@ import { isWithin, parentOf, type RepoPath } from '../model/repo-path.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { type Captured, capture, type FileFailure } from '../store/capture.ts';
 import { ensureIgnored, gitignoreOf } from '../store/gitignore.ts';
+import { removeOldTemporaries } from '../store/leftovers.ts';
 import { withLock } from '../store/lock.ts';
 import { absolutePath, type Repo } from '../store/repo.ts';
 import { listTracked, readPointer } from '../store/tracked.ts';
@@ -47,6 +48,7 @@ export async function add(
 ): Promise<AddResult> {
   return withLock(repo, { command: 'dv add', signal: options.signal }, async () => {
     planAdd(repo, paths);
+    removeOldTemporaries(repo);
     const added: AddedPath[] = [];
     const failures: FileFailure[] = [];
     for (const path of paths) {

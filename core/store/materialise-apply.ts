@@ -1,5 +1,5 @@
 /** Carries a materialise plan out: deletions, folders, files, then the stat index. */
-import { chmodSync, lstatSync, mkdirSync, rmdirSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { systemCode } from '../errors.ts';
 import { silent } from '../events.ts';
@@ -35,15 +35,21 @@ export async function applyPlan(repo: Repo, plan: Plan, work: Work): Promise<voi
       unlinkIfThere(absolute(folder, change.path));
       count.deleted++;
       if (change.path !== '') emptied.add(parentOf(change.path));
-    } else if (action === 'create' || action === 'replace') writes.push(i);
+    } else if (action === 'create' || action === 'replace' || action === 'replace-folder') writes.push(i);
   }
   removeEmptyFolders(folder, emptied, target.pointer?.kind !== 'tree');
+  const ready = writes.filter((i) => {
+    if (actions[i] !== 'replace-folder' || !existsSync(absolute(folder, changes[i]!.path))) return true;
+    outcome.kept.push(pathOf(target, changes[i]!));
+    unknown.add(changes[i]!.path);
+    return false;
+  });
   makeFolders(
     repo,
     target,
-    writes.map((i) => changes[i]!),
+    ready.map((i) => changes[i]!),
   );
-  await writeAll(repo, { plan, folder, writes, unknown, count }, work);
+  await writeAll(repo, { plan, folder, writes: ready, unknown, count }, work);
 
   // Files of the user's own that stay where data was are named once; from then on they are untracked files.
   if (target.pointer === undefined) removeStatIndex(repo, target.path);
@@ -106,6 +112,7 @@ async function writeAll(repo: Repo, job: Writing, work: Work): Promise<void> {
   if (writes.length === 0) return;
   const { changes, actions, columns } = plan;
   const report = work.report ?? silent;
+  work.mark();
   const link = chooseLinkMode(repo);
   const totalBytes = writes.reduce((sum, i) => sum + changes[i]!.after!.sizeBytes, 0);
   const damaged = new Set<Digest>();

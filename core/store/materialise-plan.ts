@@ -1,5 +1,5 @@
 /** Decides what is to happen to each file of a target, by its look and, where that does not tell, its content. */
-import { lstatSync } from 'node:fs';
+import { constants, lstatSync } from 'node:fs';
 import { DvError, systemCode } from '../errors.ts';
 import type { Digest } from '../model/digest.ts';
 import { joinPaths, parentOf, type RepoPath } from '../model/repo-path.ts';
@@ -14,7 +14,17 @@ import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
 import { looksUnchanged, type StatIndex } from './stat-index.ts';
 
 /** What is to happen to one file, decided before anything is touched. */
-export type Action = 'create' | 'replace' | 'delete' | 'adopt' | 'keep' | 'none';
+export type Action =
+  | 'create'
+  | 'replace'
+  | 'delete'
+  /** The file is to take the place of a folder, if deletions leave that empty. */
+  | 'replace-folder'
+  /** The file has the new content already. */
+  | 'adopt'
+  /** Something of the user's own is in the way. */
+  | 'keep'
+  | 'none';
 
 /** One target's plan. */
 export interface Plan {
@@ -31,6 +41,8 @@ export interface Plan {
 /** What planning and applying share: how to materialise, the threads, and what was done so far. */
 export interface Work extends MaterialiseOptions {
   readonly pool: FilePool;
+  /** To be called before the first file is written, so that a killed command's leftovers are found. */
+  mark(): void;
   readonly outcome: {
     changed: MaterialisedPath[];
     kept: RepoPath[];
@@ -64,17 +76,21 @@ export async function makePlan(
     if (size === statMissing) actions[i] = change.after === undefined ? 'none' : 'create';
     else if (known !== undefined && rows[i]! >= 0 && looksUnchanged(known, rows[i]!, columns, i)) {
       actions[i] = change.after === undefined ? 'delete' : isSame(change) ? 'none' : 'replace';
+    } else if (isFolder(columns[i * statWidth + 4]!)) {
+      actions[i] = change.after === undefined ? 'none' : 'replace-folder';
     } else if (fileModeOf(columns[i * statWidth + 4]!) === undefined) actions[i] = 'keep';
     else unsure.push(i);
   }
-  keepBehindObstacles(repo, { target, changes, actions, folder }, work);
   await decideByContent(repo, { target, changes, actions, columns, unsure, folder }, work);
+  keepBehindObstacles(repo, { target, changes, actions, folder }, work);
   await saveLastCopies(repo, { target, changes, actions, folder }, work);
   return { target, index: known, after, changes, actions, columns };
 }
 
 const isSame = (change: TreeChange) =>
   change.before !== undefined && change.after !== undefined && sameEntry(change.before, change.after);
+
+const isFolder = (modeBits: number) => (modeBits & constants.S_IFMT) === constants.S_IFDIR;
 
 /** All paths of both listings as changes, also those that do not differ. */
 function everyEntry(before: readonly TreeEntry[], after: readonly TreeEntry[]): TreeChange[] {

@@ -8,6 +8,7 @@ import { readTree, type TreeEntry } from '../model/tree.ts';
 import { readObject } from './cache.ts';
 import { explainWriteFailure } from './cache-writer.ts';
 import { FilePool } from './file-pool.ts';
+import { markFinished, markUnfinished, sweepUnfinished } from './leftovers.ts';
 import { applyPlan } from './materialise-apply.ts';
 import { makePlan, type Work } from './materialise-plan.ts';
 import { missingObjects } from './objects.ts';
@@ -65,7 +66,7 @@ function entriesOf(repo: Repo, pointer: Pointer | undefined, modeBits?: number):
 }
 
 /**
- * Brings paths of the workspace to what their pointers say.
+ * Brings paths of the workspace to what their pointers say. Call under the lock of the worktree.
  * Guarantee: each file is its old content, absent, or its new content at every moment; if the process dies,
  * running it again ends in the same state.
  * @throws {DvError} object-damaged, invalid-file (of a tree), disk-full, not-writable
@@ -83,14 +84,25 @@ export async function materialise(
     missing: [] as { path: RepoPath; digests: readonly Digest[] }[],
     failures: [] as { path: RepoPath; reason: string }[],
   };
+  sweepUnfinished(repo);
+  let marked = false;
+  const mark = () => {
+    if (!marked)
+      markUnfinished(
+        repo,
+        targets.map((target) => target.path),
+      );
+    marked = true;
+  };
   try {
     for (const target of targets) {
       options.signal?.throwIfAborted();
       const index = await loadStatIndex(repo, target.path);
       const placed = index?.placed ? index : undefined;
       if (!options.complete && isCurrent(placed, target.pointer)) continue;
-      await materialiseOne(repo, target, placed, { ...options, pool, outcome });
+      await materialiseOne(repo, target, placed, { ...options, pool, outcome, mark });
     }
+    if (marked) markFinished(repo);
   } catch (error) {
     throw explainWriteFailure(error, repo.root);
   } finally {
@@ -120,7 +132,7 @@ async function materialiseOne(
   }
   const plan = await makePlan(repo, target, index, after, work);
   const needed = plan.changes.flatMap((change, i) =>
-    plan.actions[i] === 'create' || plan.actions[i] === 'replace' ? [change.after!.digest] : [],
+    ['create', 'replace', 'replace-folder'].includes(plan.actions[i]!) ? [change.after!.digest] : [],
   );
   const absent = missingObjects(repo, needed);
   if (absent.length > 0) {
