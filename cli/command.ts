@@ -32,3 +32,6 @@ export interface Command<Options = unknown> {
 export function defineCommand<Options>(command: Command<Options>): Command<Options> {
   return command;
 }
+
+/** A command whose options are checked by its own declaration, as the list of commands sees it. */
+export type AnyCommand = Command<object>;

@@ -1,7 +1,9 @@
 /** What a command is given: where the user stands, the repository, the remote, and where to report. */
+import { availableParallelism } from 'node:os';
+import { isDvError } from '../core/errors.ts';
 import type { Report } from '../core/events.ts';
 import type { Remote } from '../core/store/remote.ts';
-import type { Repo } from '../core/store/repo.ts';
+import { openRepo, type Repo } from '../core/store/repo.ts';
 
 /** The surroundings of one command. */
 export interface Context {
@@ -19,4 +21,48 @@ export interface Context {
   readonly interactive: boolean;
   /** How many things to do at once, from `-j`, the settings, or the machine. */
   readonly jobs: number;
+}
+
+/** What a context is made from. */
+export interface ContextOptions {
+  readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly report: Report;
+  readonly signal: AbortSignal;
+  readonly interactive: boolean;
+  /** What `-j` said. */
+  readonly jobs?: number | undefined;
+}
+
+/** Wires a command to the repository it stands in. Nothing is read before it is asked for. */
+export function createContext(options: ContextOptions): Context {
+  let repo: Repo | undefined;
+  const openOnce = () => {
+    repo ??= openRepo({ cwd: options.cwd, env: options.env });
+    return repo;
+  };
+  return {
+    cwd: options.cwd,
+    env: options.env,
+    report: options.report,
+    signal: options.signal,
+    interactive: options.interactive,
+    repo: openOnce,
+    async openRemote() {
+      throw new Error('no remote driver is part of this build');
+    },
+    get jobs() {
+      return options.jobs ?? configuredJobs(openOnce) ?? availableParallelism();
+    },
+  };
+}
+
+/** `dv.jobs` of the repository, if there is one: a step can run outside. */
+function configuredJobs(open: () => Repo): number | undefined {
+  try {
+    return open().config.jobs;
+  } catch (error) {
+    if (isDvError(error, 'not-a-repository')) return undefined;
+    throw error;
+  }
 }

@@ -1,8 +1,9 @@
-// Builds dist/: TypeScript, the AssemblyScript kernels, and the terminal view as one bundle. Each part is
+// Builds dist/: TypeScript, the AssemblyScript kernels, and libraries that load faster as one bundled file. Each part is
 // skipped when nothing it is made from is newer than what it makes.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { buildSync } from 'esbuild';
 
 const root = new URL('..', import.meta.url);
 const at = (name) => fileURLToPath(new URL(name, root));
@@ -34,9 +35,25 @@ function part(name, sources, make) {
   writeFileSync(stamp, '');
 }
 
+/** Replaces a compiled module by one file that holds everything it imports: one read instead of dozens. */
+function bundle(module) {
+  buildSync({
+    entryPoints: [at(`${module}.ts`)],
+    outfile: at(`dist/${module}.js`),
+    bundle: true,
+    minify: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    legalComments: 'inline',
+    logLevel: 'warning',
+  });
+}
+
 mkdirSync(at('dist'), { recursive: true });
 
 part('types', ['cli', 'core', 'remotes', 'hooks', 'demo', 'tsconfig.json', 'tsconfig.build.json'], () => {
   run('node_modules/typescript/bin/tsc', ['-p', 'tsconfig.build.json']);
   chmodSync(at('dist/cli/main.js'), 0o755);
+  bundle('cli/yargs');
 });

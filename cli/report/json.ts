@@ -1,0 +1,19 @@
+/** For `--json`: events as one JSON object per line on standard error; the result is one document on standard output. */
+import type { Reporter } from './plain.ts';
+
+/** A reporter for programs. Progress is passed on at most ten times a second per task. */
+export function jsonReporter(write: (text: string) => void, now = () => performance.now()): Reporter {
+  let lastMs = Number.NEGATIVE_INFINITY;
+  let lastTask: string | undefined;
+  return {
+    report(event) {
+      if (event.type === 'progress') {
+        if (event.task === lastTask && now() - lastMs < 100) return;
+        lastMs = now();
+        lastTask = event.task;
+      }
+      write(`${JSON.stringify(event)}\n`);
+    },
+    close() {},
+  };
+}
