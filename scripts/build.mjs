@@ -57,3 +57,25 @@ part('types', ['cli', 'core', 'remotes', 'hooks', 'demo', 'tsconfig.json', 'tsco
   chmodSync(at('dist/cli/main.js'), 0o755);
   bundle('cli/yargs');
 });
+
+// TensorFlow.js for Node comes without the gradients of its own operations, and what it has of them Node 20 cannot
+// import. The bundle finds the engine that @tensorflow/tfjs-core has started, and registers them there.
+part('gradients', [], () => {
+  buildSync({
+    entryPoints: ['@tensorflow/tfjs-core/dist/register_all_gradients.js'],
+    outfile: at('dist/core/steps/nn/gradients.js'),
+    absWorkingDir: fileURLToPath(root),
+    ...{ bundle: true, minify: true, format: 'esm', platform: 'node', legalComments: 'eof' },
+  });
+});
+
+part('kernels', ['core/steps/nn/kernels/assembly'], () => {
+  const out = 'dist/core/steps/nn/kernels';
+  mkdirSync(at(out), { recursive: true });
+  run('node_modules/assemblyscript/bin/asc.js', [
+    'core/steps/nn/kernels/assembly/index.ts',
+    ...['--outFile', `${out}/kernels.wasm`, '-O3', '--converge', '--enable', 'simd'],
+    // They work on the memory of TensorFlow.js and bring nothing of their own: no allocator, no data, no imports.
+    ...['--importMemory', '--noExportMemory', '--runtime', 'stub', '--use', 'abort='],
+  ]);
+});

@@ -1,0 +1,141 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, test } from 'vitest';
+import { openCompute } from '../../../../core/steps/nn/compute.ts';
+import { Network } from '../../../../core/steps/nn/network.ts';
+import { batchNormEpsilon, parameters, resnet50 } from '../../../../core/steps/nn/resnet50.ts';
+import { initialWeights } from '../../../../core/steps/nn/weights.ts';
+import { noise, numbers, relativeError } from './support.ts';
+
+const input = (batch: number, size: number) => ({
+  images: noise<tf.Tensor4D>([batch, size, size, 3], 'images'),
+  labels: tf.tensor1d(
+    Array.from({ length: batch }, (_, i) => i % 3),
+    'int32',
+  ),
+});
+
+/** Loss and gradients of one batch, by parameter name. */
+async function gradientsOn(backend: 'wasm' | 'cpu', until: string, batch: number, size: number) {
+  const compute = await openCompute(backend);
+  const architecture = resnet50(3, until);
+  const network = new Network(architecture, initialWeights(architecture, 1), compute);
+  const { images, labels } = input(batch, size);
+  const { loss, probabilities, gradients } = network.gradients({ images, labels });
+  const names = parameters(architecture)
+    .filter(({ trained }) => trained)
+    .map(({ name }) => name);
+  const result = {
+    loss: loss.dataSync()[0]!,
+    gradients: new Map(
+      network.trained.map((variable, i) => [
+        names[i]!,
+        gradients[variable.name]!.dataSync<'float32'>().slice(),
+      ]),
+    ),
+  };
+  tf.dispose([images, labels, loss, probabilities, gradients]);
+  network.dispose();
+  return result;
+}
+
+describe('loss and gradients of the network', () => {
+  test.each([
+    { until: 'conv2_block3_out', batch: 2, size: 32 },
+    { until: 'conv3_block1_out', batch: 1, size: 35 },
+  ])('cut at $until, images of $size: as TensorFlow.js alone has them', async ({ until, batch, size }) => {
+    const cpu = await gradientsOn('cpu', until, batch, size);
+    const wasm = await gradientsOn('wasm', until, batch, size);
+    expect(wasm.loss).toBeCloseTo(cpu.loss, 4);
+    expect(wasm.gradients.size).toBe(cpu.gradients.size);
+    // Single precision, and ReLUs that may fall to either side of 0.
+    for (const [name, expected] of cpu.gradients)
+      expect(relativeError(wasm.gradients.get(name)!, expected), name).toBeLessThan(5e-3);
+  });
+});
+
+test('a training step leaves no tensors behind', async () => {
+  const compute = await openCompute('wasm');
+  const architecture = resnet50(3, 'conv2_block1_out');
+  const network = new Network(architecture, initialWeights(architecture, 1), compute);
+  const optimizer = compute.adam(network.trained, { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 });
+  const step = () =>
+    tf.tidy(() => {
+      const { gradients, probabilities } = network.gradients(input(2, 32));
+      optimizer.apply(gradients, 1e-3);
+      probabilities.dispose();
+    });
+  step();
+  const before = tf.memory().numTensors;
+  step();
+  step();
+  expect(tf.memory().numTensors).toBe(before);
+  optimizer.dispose();
+  network.dispose();
+});
+
+describe('statistics of batch normalisation', () => {
+  test('are those of all images together in the first layer, bias included', async () => {
+    const compute = await openCompute('wasm');
+    const architecture = resnet50(3, 'conv2_block1_out');
+    const weights = new Map(initialWeights(architecture, 1));
+    const bias = numbers([64], 'bias');
+    weights.set('conv1_conv/bias', bias);
+    const network = new Network(architecture, weights, compute);
+    const images = noise<tf.Tensor4D>([7, 32, 32, 3], 'images');
+    network.measureStatistics([
+      tf.slice4d(images, [0, 0, 0, 0], [4, 32, 32, 3]),
+      tf.slice4d(images, [4, 0, 0, 0], [3, 32, 32, 3]),
+    ]);
+
+    const kernel = tf.tensor4d(weights.get('conv1_conv/kernel')!, [7, 7, 3, 64]);
+    const moments = tf.tidy(() => {
+      const x = compute.ops.convolve(images, kernel, { size: 7, stride: 2, pad: 3 });
+      const { mean, variance } = compute.ops.batchNorm(x, tf.ones([64]), tf.zeros([64]), {
+        epsilon: batchNormEpsilon,
+        relu: false,
+      });
+      return {
+        mean: mean.dataSync<'float32'>().map((m, i) => m + bias[i]!),
+        variance: variance.dataSync<'float32'>(),
+      };
+    });
+    const measured = network.weights();
+    expect(relativeError(measured.get('conv1_bn/moving_mean')!, moments.mean)).toBeLessThan(1e-5);
+    expect(relativeError(measured.get('conv1_bn/moving_variance')!, moments.variance)).toBeLessThan(1e-5);
+    tf.dispose([images, kernel]);
+    network.dispose();
+  });
+
+  test('make use and training agree on a batch they were measured on', async () => {
+    for (const backend of ['wasm', 'cpu'] as const) {
+      const compute = await openCompute(backend);
+      const architecture = resnet50(3, 'conv2_block1_out');
+      const network = new Network(architecture, initialWeights(architecture, 1), compute);
+      const { images, labels } = input(3, 32);
+      network.measureStatistics([tf.clone(images)]);
+      const score = network.infer();
+      const logits = score(images);
+      const used = network.loss(logits, labels);
+      const trained = network.gradients({ images, labels });
+      expect(used.loss.dataSync()[0]).toBeCloseTo(trained.loss.dataSync()[0]!, 4);
+      expect(
+        relativeError(
+          used.probabilities.dataSync<'float32'>().slice(),
+          trained.probabilities.dataSync<'float32'>().slice(),
+        ),
+      ).toBeLessThan(1e-4);
+      score.dispose();
+      tf.dispose([
+        images,
+        labels,
+        logits,
+        used.loss,
+        used.probabilities,
+        trained.loss,
+        trained.probabilities,
+        trained.gradients,
+      ]);
+      network.dispose();
+    }
+  });
+});
