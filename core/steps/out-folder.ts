@@ -18,7 +18,8 @@ export interface OutFolder {
  * Fills a folder. An earlier output in its place is replaced.
  * Guarantee: the folder appears under its name when complete. Until then, `.<name>.partial` beside it is used;
  * one left by a killed run is removed by the next.
- * @throws {StepError} when the folder holds files that the step did not write.
+ * @throws {StepError} when the folder holds files that the step did not write, the disk is full, or it cannot be
+ * written to.
  */
 export async function writeOutFolder(
   out: OutFolder,
@@ -37,16 +38,29 @@ export async function writeOutFolder(
       'choose another folder, or move the files away',
     );
   const partial = join(dirname(folder), `.${basename(folder)}.partial`);
-  await rm(partial, { recursive: true, force: true });
-  await mkdir(partial, { recursive: true });
   try {
+    await rm(partial, { recursive: true, force: true });
+    await mkdir(partial, { recursive: true });
     await fill(partial);
     await rm(folder, { recursive: true, force: true });
     await rename(partial, folder);
   } catch (error) {
     await rm(partial, { recursive: true, force: true });
-    throw error;
+    throw explainWriting(error, shown);
   }
+}
+
+/** What the system says when it cannot write, in words for people; other errors as they are. */
+function explainWriting(error: unknown, shown: string): unknown {
+  const code = systemCode(error);
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new StepError(
+      `no space left on the disk that holds ${shown}; nothing was written`,
+      'free some space and run the step again',
+    );
+  if (code === 'EROFS' || code === 'EACCES')
+    return new StepError(`${shown} cannot be written here; nothing was written`, 'make its folder writable');
+  return error;
 }
 
 /**
