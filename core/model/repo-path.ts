@@ -2,6 +2,7 @@
  * Paths as they stand in pointers, trees and stages: relative, forward slashes, no `..`, nothing that could
  * reach into `.git` on any file system. Comes from repositories, so it is checked before it is used.
  */
+import { quote } from './quote.ts';
 
 /** A valid path relative to the repository's top (or, in a tree, to the tracked folder). */
 export type RepoPath = string & { readonly __brand: 'RepoPath' };
@@ -11,36 +12,56 @@ const hfsIgnored = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g;
 
 /** Whether one path part names `.git` on some file system: any case, NTFS short name or stream, HFS aliases. */
 export function isDotGit(part: string): boolean {
-  const plain = part.replace(hfsIgnored, '').toLowerCase();
-  const stream = plain.indexOf(':');
-  const base = (stream === -1 ? plain : plain.slice(0, stream)).replace(/[. ]+$/, '');
+  // Windows takes a backslash as a slash, so that one part here can be several there.
+  return part.replace(hfsIgnored, '').toLowerCase().split('\\').some(isDotGitOnNtfs);
+}
+
+/** Source: git, path.c, is_ntfs_dotgit: a stream's name and trailing dots and spaces do not count. */
+function isDotGitOnNtfs(name: string): boolean {
+  const colon = name.indexOf(':');
+  let end = colon === -1 ? name.length : colon;
+  while (end > 0 && (name[end - 1] === '.' || name[end - 1] === ' ')) end--;
+  const base = name.slice(0, end);
   return base === '.git' || base === 'git~1';
 }
 
 /** Says why a text is no valid path, or gives undefined when it is one. */
 export function pathProblem(text: string): string | undefined {
+  return pathProblemFrom(text, 0);
+}
+
+/**
+ * Like `pathProblem` for a path whose first `start` characters were found valid before and end in a slash.
+ * Lists repeat their folders on every line; this saves looking at them again.
+ */
+export function pathProblemFrom(text: string, start: number): string | undefined {
   if (text === '') return 'it is empty';
-  if (text.startsWith('/')) return 'it is absolute';
-  if (text.includes('\0')) return 'it contains a NUL byte';
+  if (text.charCodeAt(0) === 47) return 'it is absolute';
+  if (text.includes('\0', start)) return 'it contains a NUL byte';
   if (!text.isWellFormed()) return 'it is not valid Unicode';
-  let start = 0;
-  while (start <= text.length) {
-    let end = text.indexOf('/', start);
-    if (end === -1) end = text.length;
-    const length = end - start;
-    if (length === 0) return 'it has an empty part';
-    const first = text.charCodeAt(start);
-    if (first === 46 && (length === 1 || (length === 2 && text.charCodeAt(start + 1) === 46))) {
+  for (let at = start; at <= text.length; ) {
+    const slash = text.indexOf('/', at);
+    const end = slash === -1 ? text.length : slash;
+    if (end === at) return 'it has an empty part';
+    const first = text.charCodeAt(at);
+    if (first === 46 && (end === at + 1 || (end === at + 2 && text.charCodeAt(at + 1) === 46))) {
       return 'it has a part `.` or `..`';
     }
     // Only parts that begin with a dot, a `g` or an ignored code point can be an alias of .git.
-    if (
-      (first === 46 || first === 71 || first === 103 || first > 0x2000) &&
-      isDotGit(text.slice(start, end))
-    ) {
+    if ((first === 46 || first === 71 || first === 103 || first > 0x2000) && isDotGit(text.slice(at, end))) {
       return 'it has a part that names .git';
     }
-    start = end + 1;
+    at = end + 1;
+  }
+  return text.includes('\\', start) ? backslashProblem(text) : undefined;
+}
+
+/** A backslash is an ordinary character of a name, except that Windows must not be led astray by it. */
+function backslashProblem(text: string): string | undefined {
+  for (const part of text.split(/[/\\]/)) {
+    if (part === '.' || part === '..' || isDotGit(part)) {
+      return `it has a part ${quote(part)} once backslashes are taken as slashes, as Windows does`;
+    }
   }
   return undefined;
 }
@@ -57,21 +78,22 @@ export function comparePaths(a: string, b: string): number {
   for (let i = 0; i < length; i++) {
     const x = a.charCodeAt(i);
     const y = b.charCodeAt(i);
-    if (x === y) continue;
-    // UTF-16 puts surrogates (code points above U+FFFF) below U+E000..U+FFFF; UTF-8 does not.
-    const xHigh = x >= 0xd800 && x <= 0xdfff;
-    const yHigh = y >= 0xd800 && y <= 0xdfff;
-    if (xHigh !== yHigh) return xHigh ? (y >= 0xe000 ? 1 : x - y) : x >= 0xe000 ? -1 : x - y;
-    return x - y;
+    if (x !== y) return compareUnits(x, y);
   }
   return a.length - b.length;
 }
 
-/** Whether `path` is `folder` or lies below it. */
+/** Orders the first UTF-16 units in which two well-formed texts differ as their UTF-8 bytes would be. */
+export function compareUnits(x: number, y: number): number {
+  // UTF-16 puts surrogates (code points above U+FFFF) below U+E000..U+FFFF; UTF-8 does not.
+  const xHigh = x >= 0xd800 && x <= 0xdfff;
+  const yHigh = y >= 0xd800 && y <= 0xdfff;
+  return xHigh === yHigh ? x - y : xHigh ? 1 : -1;
+}
+
+/** Whether `path` is `folder` or lies below it; everything lies below `''`, the top. */
 export function isWithin(path: string, folder: string): boolean {
-  return (
-    path === folder || (path.length > folder.length && path.startsWith(folder) && path[folder.length] === '/')
-  );
+  return folder === '' || path === folder || (path.startsWith(folder) && path[folder.length] === '/');
 }
 
 /** The folder a path is in; `''` at the top. */

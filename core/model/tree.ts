@@ -4,8 +4,11 @@
  */
 import xxhash from 'xxhash-wasm';
 import { DvError } from '../errors.ts';
-import { type Digest, digestFromHex, digestOf, hexOf } from './digest.ts';
-import { comparePaths, pathProblem, type RepoPath } from './repo-path.ts';
+import { type Digest, digestOf, hexOf } from './digest.ts';
+import { PathSequence } from './path-sequence.ts';
+import { quote } from './quote.ts';
+import { comparePaths, type RepoPath } from './repo-path.ts';
+import { encodePath, TreeLines } from './tree-lines.ts';
 
 /** `-` a file, `x` an executable file, `l` a symbolic link (its object holds the target). */
 export type FileMode = '-' | 'x' | 'l';
@@ -44,8 +47,9 @@ export interface LeafRef {
 /** Gives the bytes of an object, already checked against its digest. */
 export type ReadObject = (digest: Digest) => Uint8Array;
 
-const header = 'dv-tree 1\n';
-const indexHeader = 'dv-tree-index 1\n';
+const header = 'dv-tree 1';
+const indexHeader = 'dv-tree-index 1';
+const modes: readonly FileMode[] = ['-', 'x', 'l'];
 
 /** Listings up to this many entries are one object. */
 export const maxSingle = 8192;
@@ -61,22 +65,12 @@ async function loadHash(): Promise<Hash64> {
   return hash64;
 }
 
-const escapes: Record<string, string> = { '%': '%25', '\n': '%0A', '\r': '%0D' };
-const encodePath = (path: string) =>
-  /[%\n\r]/.test(path) ? path.replace(/[%\n\r]/g, (character) => escapes[character]!) : path;
-
-function decodePath(text: string): string | undefined {
-  if (!text.includes('%')) return text;
-  if (/%(?!25|0A|0D)/.test(text)) return undefined;
-  return text.replace(/%(25|0A|0D)/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
-}
-
 const formatEntry = (entry: TreeEntry) =>
   `${hexOf(entry.digest)} ${entry.sizeBytes} ${entry.mode} ${encodePath(entry.path)}\n`;
 
 /** Encodes one object's worth of entries. */
 function encodeListing(entries: readonly TreeEntry[]): NamedObject {
-  let text = header;
+  let text = `${header}\n`;
   for (const entry of entries) text += formatEntry(entry);
   const bytes = Buffer.from(text);
   return { digest: digestOf(bytes), bytes };
@@ -106,16 +100,23 @@ export function totalBytes(entries: readonly TreeEntry[]): number {
 
 /**
  * Encodes a listing.
- * @param entries sorted by path, valid, without duplicates (as a walk or a parsed tree gives them).
+ * @param entries sorted by path, valid, without duplicates (as a walk or a parsed tree gives them); anything
+ * else is a bug of the caller, and an Error rather than an object that nobody can read back.
  */
 export async function encodeTree(entries: readonly TreeEntry[]): Promise<EncodedTree> {
+  const sequence = new PathSequence();
+  for (const entry of entries) {
+    const problem = sequence.add(entry.path);
+    if (problem !== undefined) throw new Error(`a tree cannot be made of these entries: ${problem}`);
+  }
   const bytes = totalBytes(entries);
+  if (!Number.isSafeInteger(bytes)) throw new Error(`a tree cannot hold ${bytes} bytes`);
   if (entries.length <= maxSingle) {
     const object = encodeListing(entries);
     return { digest: object.digest, objects: [object], files: entries.length, bytes };
   }
   const objects: NamedObject[] = [];
-  let text = indexHeader;
+  let text = `${indexHeader}\n`;
   for (const leaf of splitLeaves(entries, await loadHash())) {
     const object = encodeListing(leaf);
     objects.push(object);
@@ -126,162 +127,74 @@ export async function encodeTree(entries: readonly TreeEntry[]): Promise<Encoded
   return { digest: root.digest, objects: [...objects, root], files: entries.length, bytes };
 }
 
-/** The lines behind the header of an object, with a way to fail that names the line. */
-class Lines {
-  readonly #text: string;
-  readonly #name: string;
-  #position: number;
-  #line = 1;
-
-  constructor(bytes: Uint8Array, expectedHeader: string, name: string) {
-    this.#name = name;
-    try {
-      this.#text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    } catch {
-      this.#text = '';
-      this.fail('expected UTF-8 text');
-    }
-    if (!this.#text.startsWith(expectedHeader)) {
-      const version = /^dv-tree(?:-index)? ([0-9]+)\n/.exec(this.#text)?.[1];
-      if (version !== undefined && version !== '1')
-        throw new DvError('newer-format', { what: name, version });
-      this.fail(`expected \`${expectedHeader.trim()}\``);
-    }
-    this.#position = expectedHeader.length;
-    if (!this.#text.endsWith('\n')) this.fail('expected a newline at the end');
-  }
-
-  fail(message: string): never {
-    throw new DvError('invalid-file', { problems: [{ file: this.#name, line: this.#line, message }] });
-  }
-
-  /** The next line's three first fields and the path behind them, or undefined at the end. */
-  next(): { hex: string; number: string; third: string; path: string } | undefined {
-    const text = this.#text;
-    const start = this.#position;
-    if (start >= text.length) return undefined;
-    this.#line++;
-    const end = text.indexOf('\n', start);
-    const first = text.indexOf(' ', start);
-    const second = text.indexOf(' ', first + 1);
-    const third = text.indexOf(' ', second + 1);
-    if (first !== start + 64 || second === -1 || third === -1 || third > end) {
-      this.fail('expected `<64 hex> <number> <field> <path>`');
-    }
-    this.#position = end + 1;
-    return {
-      hex: text.slice(start, first),
-      number: text.slice(first + 1, second),
-      third: text.slice(second + 1, third),
-      path: text.slice(third + 1, end),
-    };
-  }
-
-  digest(hex: string): Digest {
-    return digestFromHex(hex) ?? this.fail(`expected 64 hex digits, found ${JSON.stringify(hex)}`);
-  }
-
-  count(text: string): number {
-    const value = Number(text);
-    if (!/^(0|[1-9][0-9]*)$/.test(text) || !Number.isSafeInteger(value)) {
-      this.fail(`expected a whole number, found ${JSON.stringify(text)}`);
-    }
-    return value;
-  }
-
-  path(text: string): RepoPath {
-    const path = decodePath(text);
-    if (path === undefined) this.fail('expected only %25, %0A and %0D as escapes in the path');
-    const problem = pathProblem(path);
-    if (problem !== undefined) this.fail(`the path ${JSON.stringify(path)} is not allowed: ${problem}`);
-    return path as RepoPath;
-  }
-}
-
-/** Fails when a file's name is also the name of a folder, which no disk can hold. */
-function checkFolders(entries: readonly TreeEntry[], name: string): void {
-  const files = new Set<string>(entries.map((entry) => entry.path));
-  let lastFolder = '';
-  for (const entry of entries) {
-    const slash = entry.path.lastIndexOf('/');
-    if (slash === -1) continue;
-    let folder = entry.path.slice(0, slash);
-    if (folder === lastFolder) continue;
-    lastFolder = folder;
-    for (;;) {
-      if (files.has(folder)) {
-        throw new DvError('invalid-file', {
-          problems: [
-            { file: name, message: `${JSON.stringify(folder)} is listed as a file and as a folder` },
-          ],
-        });
-      }
-      const up = folder.lastIndexOf('/');
-      if (up === -1) break;
-      folder = folder.slice(0, up);
-    }
-  }
-}
-
-/** Parses one `dv-tree 1` object. */
-function parseListing(bytes: Uint8Array, name: string): TreeEntry[] {
-  const lines: Lines = new Lines(bytes, header, name);
+/** Parses one `dv-tree 1` object; `paths` takes its paths, and knows those of the leaves before it. */
+function parseListing(bytes: Uint8Array, name: string, paths: PathSequence): TreeEntry[] {
+  const lines: TreeLines = new TreeLines(bytes, header, name, paths);
   const entries: TreeEntry[] = [];
-  let previous = '';
-  for (let line = lines.next(); line !== undefined; line = lines.next()) {
-    const path = lines.path(line.path);
-    if (entries.length > 0 && comparePaths(previous, path) >= 0) {
-      lines.fail(`the path ${JSON.stringify(path)} is a duplicate or out of order`);
-    }
-    previous = path;
-    const mode = line.third;
-    if (mode !== '-' && mode !== 'x' && mode !== 'l')
-      lines.fail(`expected mode -, x or l, found ${JSON.stringify(mode)}`);
-    entries.push({ path, digest: lines.digest(line.hex), sizeBytes: lines.count(line.number), mode });
+  while (lines.next()) {
+    const digest = lines.takeDigest();
+    const sizeBytes = lines.takeCount();
+    const mode = lines.takeLetter(modes);
+    entries.push({ path: lines.takePath(), digest, sizeBytes, mode });
   }
   return entries;
 }
 
 const isIndex = (bytes: Uint8Array) =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, 14).toString('latin1') === 'dv-tree-index ';
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).subarray(0, 14).toString('latin1') ===
+  'dv-tree-index ';
 
-/** Parses a `dv-tree-index 1` object, or gives undefined when the object is a plain listing. */
+/**
+ * Parses a `dv-tree-index 1` object, or gives undefined when the object is a plain listing.
+ * @throws {DvError} invalid-file, newer-format
+ */
 export function parseIndex(bytes: Uint8Array, name: string): LeafRef[] | undefined {
-  if (bytes.length < 14 || !isIndex(bytes)) return undefined;
-  const lines: Lines = new Lines(bytes, indexHeader, name);
+  if (!isIndex(bytes)) return undefined;
+  const lines: TreeLines = new TreeLines(bytes, indexHeader, name);
   const leaves: LeafRef[] = [];
-  for (let line = lines.next(); line !== undefined; line = lines.next()) {
-    const firstPath = lines.path(line.path);
+  let total = 0;
+  while (lines.next()) {
     const previous = leaves.at(-1);
-    if (previous !== undefined && comparePaths(previous.firstPath, firstPath) >= 0) {
-      lines.fail(`the path ${JSON.stringify(firstPath)} is a duplicate or out of order`);
+    if (previous !== undefined && previous.entries < minLeaf) {
+      lines.fail(`expected at least ${minLeaf} entries in every leaf but the last`);
     }
-    leaves.push({
-      digest: lines.digest(line.hex),
-      entries: lines.count(line.number),
-      bytes: lines.count(line.third),
-      firstPath,
-    });
+    const digest = lines.takeDigest();
+    const entries = lines.takeCount();
+    if (entries < 1 || entries > maxLeaf)
+      lines.fail(`expected a leaf of 1 to ${maxLeaf} entries, not ${entries}`);
+    const sizeBytes = lines.takeCount();
+    total += entries;
+    leaves.push({ digest, entries, bytes: sizeBytes, firstPath: lines.takePath() });
   }
-  if (leaves.reduce((sum, leaf) => sum + leaf.entries, 0) <= maxSingle) {
-    lines.fail(`expected more than ${maxSingle} entries in an index`);
-  }
+  if (total <= maxSingle) lines.fail(`expected more than ${maxSingle} entries in an index, not ${total}`);
   return leaves;
 }
 
-/** Reads one leaf and checks it against what the index says of it. */
+/**
+ * Reads one leaf and checks it against what the index says of it.
+ * @throws {DvError} invalid-file, newer-format, and what `read` throws.
+ */
 export function readLeaf(ref: LeafRef, read: ReadObject): TreeEntry[] {
-  const entries = parseListing(read(ref.digest), `tree ${ref.digest}`);
-  if (
-    entries.length !== ref.entries ||
-    entries[0]?.path !== ref.firstPath ||
-    totalBytes(entries) !== ref.bytes
-  ) {
-    throw new DvError('invalid-file', {
-      problems: [{ file: `tree ${ref.digest}`, message: 'this leaf is not what its index says it is' }],
-    });
-  }
+  return readNextLeaf(ref, read, new PathSequence());
+}
+
+/** Like `readLeaf`, where `paths` knows the paths of the leaves before it. */
+function readNextLeaf(ref: LeafRef, read: ReadObject, paths: PathSequence): TreeEntry[] {
+  const name = `tree ${ref.digest}`;
+  const entries = parseListing(read(ref.digest), name, paths);
+  const expect = (what: string, expected: string | number, found: string | number | undefined) => {
+    if (found !== expected) {
+      failTree(name, `its index says this leaf's ${what} is ${expected}, found ${found ?? 'none'}`);
+    }
+  };
+  expect('number of entries', ref.entries, entries.length);
+  expect('first path', quote(ref.firstPath), entries[0] && quote(entries[0].path));
+  expect('sum of sizes', ref.bytes, totalBytes(entries));
   return entries;
+}
+
+function failTree(file: string, message: string): never {
+  throw new DvError('invalid-file', { problems: [{ file, message }] });
 }
 
 /**
@@ -293,21 +206,29 @@ export function readTree(digest: Digest, read: ReadObject): TreeEntry[] {
   const bytes = read(digest);
   const name = `tree ${digest}`;
   const leaves = parseIndex(bytes, name);
+  const paths = new PathSequence();
   if (leaves === undefined) {
-    const entries = parseListing(bytes, name);
-    checkFolders(entries, name);
-    return entries;
+    const entries = parseListing(bytes, name, paths);
+    if (entries.length > maxSingle) {
+      failTree(
+        name,
+        `expected at most ${maxSingle} entries in a tree without leaves, found ${entries.length}`,
+      );
+    }
+    return checkSum(entries, name);
   }
   const entries: TreeEntry[] = [];
   for (const ref of leaves) {
-    const leaf = readLeaf(ref, read);
-    const last = entries.at(-1);
-    if (last !== undefined && comparePaths(last.path, leaf[0]!.path) >= 0) {
-      throw new DvError('invalid-file', { problems: [{ file: name, message: 'its leaves overlap' }] });
-    }
-    for (const entry of leaf) entries.push(entry);
+    for (const entry of readNextLeaf(ref, read, paths)) entries.push(entry);
   }
-  checkFolders(entries, name);
+  return checkSum(entries, name);
+}
+
+/** The sum of the sizes stands in pointers and indexes, so it must be a number they can hold. */
+function checkSum(entries: TreeEntry[], name: string): TreeEntry[] {
+  if (!Number.isSafeInteger(totalBytes(entries))) {
+    failTree(name, `expected sizes that add up to at most ${Number.MAX_SAFE_INTEGER}`);
+  }
   return entries;
 }
 
@@ -372,7 +293,24 @@ export function diffTrees(
   }
   const inA = new Set(a.map((leaf) => leaf.digest));
   const inB = new Set(b.map((leaf) => leaf.digest));
-  const only = (leaves: LeafRef[], other: Set<Digest>) =>
-    leaves.filter((leaf) => !other.has(leaf.digest)).flatMap((leaf) => readLeaf(leaf, read));
-  return diffEntries(only(a, inB), only(b, inA));
+  return diffEntries(readOnly(a, inB, read), readOnly(b, inA, read));
+}
+
+/** The entries of those leaves that the other tree has not, checked to lie where the index has them. */
+function readOnly(leaves: readonly LeafRef[], other: ReadonlySet<Digest>, read: ReadObject): TreeEntry[] {
+  const entries: TreeEntry[] = [];
+  const paths = new PathSequence();
+  for (const [i, ref] of leaves.entries()) {
+    if (other.has(ref.digest)) continue;
+    const leaf = readNextLeaf(ref, read, paths);
+    const next = leaves[i + 1];
+    if (next !== undefined && comparePaths(leaf.at(-1)!.path, next.firstPath) >= 0) {
+      failTree(
+        `tree ${ref.digest}`,
+        `its last path does not come before the next leaf's, ${quote(next.firstPath)}`,
+      );
+    }
+    for (const entry of leaf) entries.push(entry);
+  }
+  return entries;
 }

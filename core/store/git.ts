@@ -5,6 +5,7 @@ import {
   spawn,
   spawnSync,
 } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { DvError, systemCode } from '../errors.ts';
 
 /** How git ended. */
@@ -29,6 +30,14 @@ export interface Git {
   start(args: readonly string[]): ChildProcessWithoutNullStreams;
 }
 
+// Set by callers of git that take pathspecs literally; hooks inherit them, and dv's own patterns would match nothing.
+const pathspecVariables = [
+  'GIT_LITERAL_PATHSPECS',
+  'GIT_GLOB_PATHSPECS',
+  'GIT_NOGLOB_PATHSPECS',
+  'GIT_ICASE_PATHSPECS',
+];
+
 /**
  * Opens git for one workspace.
  * @param cwd absolute folder git runs in.
@@ -36,7 +45,8 @@ export interface Git {
  */
 export function openGit(cwd: string, env: NodeJS.ProcessEnv): Git {
   let available: boolean | undefined;
-  const environment = { ...env, GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
+  const environment: NodeJS.ProcessEnv = { ...env, GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
+  for (const name of pathspecVariables) delete environment[name];
   const runSync = (args: readonly string[], options: { input?: string | Uint8Array; cwd?: string } = {}) => {
     const result: SpawnSyncReturns<Buffer> = spawnSync('git', args, {
       cwd: options.cwd ?? cwd,
@@ -45,7 +55,8 @@ export function openGit(cwd: string, env: NodeJS.ProcessEnv): Git {
       maxBuffer: 1 << 30,
       windowsHide: true,
     });
-    if (result.error && systemCode(result.error) === 'ENOENT') {
+    // A folder that is gone gives the same code as a program that is not there.
+    if (result.error && systemCode(result.error) === 'ENOENT' && existsSync(options.cwd ?? cwd)) {
       available = false;
       throw new DvError('git-missing', { need: `\`git ${args[0]}\`` });
     }

@@ -1,15 +1,18 @@
 /** The pointers of a workspace: which paths dv tracks here, and what each pointer says. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, constants, type Dirent, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { DvError, systemCode } from '../errors.ts';
 import {
   looksLikePointer,
   type Pointer,
   parsePointer,
+  parseTrackedPath,
+  pointerPathOf,
   pointerSuffix,
   trackedPathOf,
 } from '../model/pointer.ts';
-import { comparePaths, parseRepoPath, pathProblem, type RepoPath } from '../model/repo-path.ts';
+import { quote } from '../model/quote.ts';
+import { comparePaths, parentOf, pathProblem, type RepoPath } from '../model/repo-path.ts';
 import type { Repo } from './repo.ts';
 
 /** A tracked path with its pointer as it stands in the workspace. */
@@ -25,19 +28,41 @@ export interface BrokenPointer {
   readonly error: DvError;
 }
 
+/** Far more than a pointer needs, conflict markers included; a DV video has gigabytes. */
+const mostPointerBytes = 65_536;
+
 /** Reads the pointer of a tracked path, or gives undefined when there is none. @throws {DvError} invalid-file, newer-format */
 export function readPointer(repo: Pick<Repo, 'root'>, path: string): Pointer | undefined {
-  const pointerPath = path + pointerSuffix;
-  let text: string;
+  const pointerPath = pointerPathOf(path);
+  const text = readStart(join(repo.root, pointerPath));
+  return text !== undefined && looksLikePointer(text) ? parsePointer(text, pointerPath) : undefined;
+}
+
+/** The first bytes of a regular file as text; undefined when there is none: a link or a pipe is no pointer. */
+function readStart(absolute: string): string | undefined {
+  let file: number;
   try {
-    text = readFileSync(join(repo.root, pointerPath), 'utf8');
+    file = openSync(absolute, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
   } catch (error) {
     const code = systemCode(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR') return undefined;
+    if (code !== undefined && notThere.has(code)) return undefined;
     throw error;
   }
-  return looksLikePointer(text) ? parsePointer(text, pointerPath) : undefined;
+  try {
+    if (!fstatSync(file).isFile()) return undefined;
+    const bytes = Buffer.alloc(mostPointerBytes);
+    let length = 0;
+    for (let got = -1; got !== 0 && length < bytes.length; length += got) {
+      got = readSync(file, bytes, length, bytes.length - length, null);
+    }
+    return bytes.toString('utf8', 0, length);
+  } finally {
+    closeSync(file);
+  }
 }
+
+// ELOOP: the name is a link. ENXIO: it is a socket or a device without a driver.
+const notThere = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'EMLINK', 'ENXIO']);
 
 /** Pointer files git knows or would add. Its answer needs no walk over ignored data. */
 function listWithGit(repo: Repo): string[] {
@@ -45,51 +70,84 @@ function listWithGit(repo: Repo): string[] {
     ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', `*${pointerSuffix}`],
     { cwd: repo.root },
   );
-  return [...new Set(listed.split('\0').filter((path) => path !== ''))];
+  // An untracked repository inside this one is listed as a folder, with a slash at the end.
+  return [...new Set(listed.split('\0').filter((path) => path.endsWith(pointerSuffix)))];
 }
 
 /** Pointer files found by walking, where there is no git; folders that a pointer stands for are not entered. */
 function listByWalking(repo: Repo): string[] {
   const found: string[] = [];
   const visit = (folder: string) => {
-    const entries = readdirSync(join(repo.root, folder), { withFileTypes: true });
-    const names = new Set(entries.map((entry) => entry.name));
-    if (folder !== '' && names.has('.git')) return;
+    const entries = readFolder(join(repo.root, folder));
+    if (folder !== '' && entries.some((entry) => entry.name === '.git')) return;
+    const pointers = new Set<string>();
+    for (const { name } of entries.filter((entry) => entry.isFile() && entry.name.endsWith(pointerSuffix))) {
+      const path = folder === '' ? name : `${folder}/${name}`;
+      found.push(path);
+      if (looksLikePointer(readStart(join(repo.root, path)) ?? '')) pointers.add(name);
+    }
     for (const entry of entries) {
-      const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-      if (entry.isFile() && entry.name.endsWith(pointerSuffix) && entry.name !== pointerSuffix)
-        found.push(path);
-      else if (entry.isDirectory() && entry.name !== '.git' && entry.name !== 'node_modules') {
-        if (!names.has(entry.name + pointerSuffix)) visit(path);
-      }
+      if (!entry.isDirectory() || entry.name === '.git' || entry.name === 'node_modules') continue;
+      if (!pointers.has(pointerPathOf(entry.name)))
+        visit(folder === '' ? entry.name : `${folder}/${entry.name}`);
     }
   };
   visit('');
   return found;
 }
 
+/** The entries of a folder; none when it went away or may not be read, as git lists it too. */
+function readFolder(absolute: string): Dirent[] {
+  try {
+    return readdirSync(absolute, { withFileTypes: true });
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ENOENT' || code === 'EACCES' || code === 'EPERM') return [];
+    throw error;
+  }
+}
+
 /** All tracked paths of the workspace, sorted, and the pointers that could not be read. */
 export function listTracked(repo: Repo): { tracked: Tracked[]; broken: BrokenPointer[] } {
-  const tracked: Tracked[] = [];
+  const found = new Map<string, Tracked>();
   const broken: BrokenPointer[] = [];
   for (const file of repo.git.available ? listWithGit(repo) : listByWalking(repo)) {
-    const pointerPath = parseRepoPath(file);
-    if (pointerPath === undefined) {
-      const error = new DvError('path-invalid', { path: file, reason: pathProblem(file)! });
-      broken.push({ pointerPath: file as RepoPath, error });
-      continue;
-    }
-    const path = trackedPathOf(pointerPath) as RepoPath;
     try {
-      const pointer = readPointer(repo, path);
-      if (pointer !== undefined) tracked.push({ path, pointerPath, pointer });
+      const pointer = readPointer(repo, trackedPathOf(file));
+      if (pointer === undefined) continue;
+      const path = parseTrackedPath(file);
+      if (path === undefined) throw new DvError('path-invalid', { path: file, reason: noPointerName(file) });
+      found.set(path, { path, pointerPath: file as RepoPath, pointer });
     } catch (error) {
       if (!(error instanceof DvError)) throw error;
-      broken.push({ pointerPath, error });
+      broken.push({ pointerPath: file as RepoPath, error });
+    }
+  }
+  const tracked: Tracked[] = [];
+  for (const each of found.values()) {
+    const outer = trackedAround(each.path, found);
+    if (outer === undefined) tracked.push(each);
+    else {
+      const error = new DvError('path-inside-tracked', { repoPath: each.path, tracked: outer });
+      broken.push({ pointerPath: each.pointerPath, error });
     }
   }
   tracked.sort((a, b) => comparePaths(a.path, b.path));
   return { tracked, broken };
+}
+
+/** Why a file's name cannot be that of a pointer: it stands for nothing dv may write. */
+function noPointerName(file: string): string {
+  const path = trackedPathOf(file);
+  return pathProblem(file) ?? `it would stand for ${quote(path)}, and ${pathProblem(path)}`;
+}
+
+/** The tracked path, if any, that a path lies below: two pointers must not claim the same files. */
+function trackedAround(path: string, tracked: ReadonlyMap<string, Tracked>): string | undefined {
+  for (let folder = parentOf(path); folder !== ''; folder = parentOf(folder)) {
+    if (tracked.has(folder)) return folder;
+  }
+  return undefined;
 }
 
 /** Like `listTracked`, for commands that must not go on past a broken pointer. @throws {DvError} the first broken pointer's */
