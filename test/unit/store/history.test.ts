@@ -5,15 +5,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { branchMatcher, type History, openHistory } from '../../../core/store/history.ts';
 import { parseCommit } from '../../../core/store/history-objects.ts';
 import { openRepo } from '../../../core/store/repo.ts';
-import { HistoryWorld } from './history-world.ts';
+import { type HistoryRepo, historyRepo } from '../../support/branches.ts';
 
-const open = (world: HistoryWorld, engine: History['engine'], cwd = world.root) =>
+const open = (world: HistoryRepo, engine: History['engine'], cwd = world.root) =>
   openHistory(openRepo({ cwd, env: world.env }), { engine });
 
 const text = (buffers: readonly (Buffer | undefined)[]) => buffers.map((buffer) => buffer?.toString());
 
 describe.each(['git', 'isomorphic-git'] as const)('history through %s', (engine) => {
-  let world: HistoryWorld;
+  let world: HistoryRepo;
   let history: History;
   let first: string;
   let second: string;
@@ -22,46 +22,47 @@ describe.each(['git', 'isomorphic-git'] as const)('history through %s', (engine)
   let last: string;
 
   beforeAll(async () => {
-    world = new HistoryWorld();
-    first = world.commit('first: raw data', {
+    world = await historyRepo();
+    first = await world.commitFiles('first: raw data', {
       'data/train.dv': 'version: 1\nraw\n',
       'metrics/evaluate.json': '{"accuracy": 0.66}',
       'src/deep/er/code.py': 'print(1)',
       'stages.lock': 'one',
     });
-    world.git('tag', 'v1');
-    world.git('tag', '-a', 'v1-signed-off', '-m', 'looks good');
-    world.git('tag', 'of-a-file', 'HEAD:stages.lock');
-    second = world.commit('second', { 'data/train.dv': 'version: 1\nclean\n', 'data.txt': 'x' });
-    side = world.branch('data/sidé 日本'.replace(' ', '-'), {
+    await world.git('tag', 'v1');
+    await world.git('tag', '-a', 'v1-signed-off', '-m', 'looks good');
+    await world.git('tag', 'of-a-file', 'HEAD:stages.lock');
+    second = await world.commitFiles('second', { 'data/train.dv': 'version: 1\nclean\n', 'data.txt': 'x' });
+    side = await world.branch('data/sidé-日本', {
       'metrics/evaluate.json': '{"accuracy": 0.84}',
     });
-    world.branch('data/deep/er', { 'src/deep/er/code.py': 'print(2)' });
-    world.branch('other', { 'data/train.dv': undefined });
-    world.git('pack-refs', '--all');
-    world.git('gc', '-q');
-    last = world.commit('on main', { 'README.md': 'hello' });
-    merge = world.merge('data/sidé-日本');
+    await world.branch('data/deep/er', { 'src/deep/er/code.py': 'print(2)' });
+    await world.branch('other', { 'data/train.dv': undefined });
+    await world.git('pack-refs', '--all');
+    await world.git('gc', '-q');
+    last = await world.commitFiles('on main', { 'README.md': 'hello' });
+    await world.git('merge', '-q', '--no-ff', '-m', 'merge', 'data/sidé-日本');
+    merge = await world.ask('rev-parse', 'HEAD');
     symlinkSync('stages.lock', join(world.root, 'link.dv'));
-    world.commit('a link');
+    await world.commitFiles('a link');
     // A remote with one branch that is also local and one that is not.
-    world.git('update-ref', 'refs/remotes/origin/main', second);
-    world.git('update-ref', 'refs/remotes/origin/data/v9', first);
-    world.git('symbolic-ref', 'refs/remotes/origin/HEAD', 'refs/remotes/origin/main');
+    await world.git('update-ref', 'refs/remotes/origin/main', second);
+    await world.git('update-ref', 'refs/remotes/origin/data/v9', first);
+    await world.git('symbolic-ref', 'refs/remotes/origin/HEAD', 'refs/remotes/origin/main');
     history = await open(world, engine);
   });
   afterAll(async () => {
     await history.close();
-    world[Symbol.dispose]();
+    await world[Symbol.asyncDispose]();
   });
 
   it('says who made a commit, when, and what its first line is', async () => {
     expect(await history.resolve(second)).toEqual({
       id: second,
       parents: [first],
-      tree: world.git('rev-parse', `${second}^{tree}`),
-      author: 'Ana',
-      date: '2026-01-01T02:00:00.000Z',
+      tree: await world.ask('rev-parse', `${second}^{tree}`),
+      author: 'Ada Example',
+      date: new Date(await world.ask('log', '-1', '--format=%cI', second)).toISOString(),
       subject: 'second',
     });
   });
@@ -94,8 +95,9 @@ describe.each(['git', 'isomorphic-git'] as const)('history through %s', (engine)
       `${merge.slice(0, 12)}^2`,
       second,
     ];
-    const expected = revisions.map((revision) => world.git('rev-parse', `${revision}^{commit}`));
-    expect((await history.resolveAll(revisions)).map((commit) => commit.id)).toEqual(expected);
+    const expected = await world.ask('rev-parse', ...revisions.map((revision) => `${revision}^{commit}`));
+    const resolved = await history.resolveAll(revisions);
+    expect(resolved.map((commit) => commit.id)).toEqual(expected.split('\n'));
   });
 
   it.each([
@@ -152,7 +154,7 @@ describe.each(['git', 'isomorphic-git'] as const)('history through %s', (engine)
 
   it('lists matching files of many commits', async () => {
     const isData = (path: string) => path.endsWith('.dv') || path === 'stages.lock';
-    const listed = await history.listFiles([first, side, world.git('rev-parse', 'HEAD')], isData);
+    const listed = await history.listFiles([first, side, await world.ask('rev-parse', 'HEAD')], isData);
     expect(listed.map((files) => files.map((file) => `${file.mode} ${file.path}`))).toEqual([
       ['100644 data/train.dv', '100644 stages.lock'],
       ['100644 data/train.dv', '100644 stages.lock'],
@@ -169,14 +171,14 @@ describe.each(['git', 'isomorphic-git'] as const)('history through %s', (engine)
   it('orders paths as git does and enters only the folders asked for', async () => {
     const all = await history.listFiles([second], () => true);
     expect(all[0]!.map((file) => file.path)).toEqual(
-      world.git('ls-tree', '-r', '--name-only', second).split('\n'),
+      (await world.ask('ls-tree', '-r', '--name-only', second)).split('\n'),
     );
     const some = await history.listFiles([second], () => true, { enter: (folder) => folder !== 'src' });
     expect(some[0]!.map((file) => file.path)).not.toContain('src/deep/er/code.py');
   });
 
   it('reads files of many commits, and says where there is none', async () => {
-    const head = world.git('rev-parse', 'HEAD');
+    const head = await world.ask('rev-parse', 'HEAD');
     const requests = [
       { commit: first, path: 'metrics/evaluate.json' },
       { commit: side, path: 'metrics/evaluate.json' },
@@ -204,42 +206,42 @@ describe.each(['git', 'isomorphic-git'] as const)('history through %s', (engine)
 
   it('reads binary files whole, small and large', async () => {
     const bytes = Buffer.alloc(300_000, 0).map((_, i) => (i * 7919) % 251);
-    const commit = world.branch('binary', { 'a.bin': bytes, 'b.bin': '', 'c.bin': '\n' });
+    const commit = await world.branch('binary', { 'a.bin': bytes, 'b.bin': '', 'c.bin': '\n' });
     const [a, b, c] = await history.readFiles(['a.bin', 'b.bin', 'c.bin'].map((path) => ({ commit, path })));
     expect(a!.equals(bytes)).toBe(true);
     expect([b!.length, c!.toString()]).toEqual([0, '\n']);
-    world.git('branch', '-D', 'binary');
+    await world.git('branch', '-D', 'binary');
   });
 
   it('walks history as git log does', async () => {
-    const head = world.git('rev-parse', 'HEAD');
+    const head = await world.ask('rev-parse', 'HEAD');
     const walked = async (options: Omit<Parameters<History['walk']>[0], 'from'>) =>
       (await history.walk({ from: [head], ...options })).map((commit) => commit.id);
-    const log = (...args: string[]) => world.git('rev-list', ...args).split('\n');
-    expect(await walked({})).toEqual(log('HEAD'));
-    expect(await walked({ limit: 3 })).toEqual(log('-3', 'HEAD'));
-    expect(await walked({ firstParent: true })).toEqual(log('--first-parent', 'HEAD'));
+    const log = async (...args: string[]) => (await world.ask('rev-list', ...args)).split('\n');
+    expect(await walked({})).toEqual(await log('HEAD'));
+    expect(await walked({ limit: 3 })).toEqual(await log('-3', 'HEAD'));
+    expect(await walked({ firstParent: true })).toEqual(await log('--first-parent', 'HEAD'));
     for (const path of ['metrics/evaluate.json', 'data', 'README.md', 'data/train.dv']) {
-      expect(await walked({ paths: [path] })).toEqual(log('HEAD', '--', path));
+      expect(await walked({ paths: [path] })).toEqual(await log('HEAD', '--', path));
     }
     expect(await walked({ paths: ['nowhere'] })).toEqual([]);
     expect(await history.walk({ from: [] })).toEqual([]);
   });
 
   it('reads a linked worktree', async () => {
-    const linked = join(world.folder, 'linked');
-    world.git('worktree', 'add', '-q', linked, 'other');
+    const linked = join(world.outside, 'linked');
+    await world.git('worktree', 'add', '-q', linked, 'other');
     await using there = await open(world, engine, linked);
     expect((await there.currentBranch())?.name).toBe('other');
-    expect((await there.resolve('HEAD')).id).toBe(world.git('rev-parse', 'other'));
-    expect((await there.resolve('main')).id).toBe(world.git('rev-parse', 'main'));
-    world.git('worktree', 'remove', linked);
+    expect((await there.resolve('HEAD')).id).toBe(await world.ask('rev-parse', 'other'));
+    expect((await there.resolve('main')).id).toBe(await world.ask('rev-parse', 'main'));
+    await world.git('worktree', 'remove', linked);
   });
 
   it('reads a clone that borrows objects, and a shallow one', async () => {
     for (const options of [['--shared'], ['--depth=1', '--no-local']]) {
-      const clone = join(world.folder, `clone${options[0]}`);
-      world.git('clone', '-q', ...options, world.root, clone);
+      const clone = join(world.outside, `clone${options[0]}`);
+      await world.git('clone', '-q', ...options, world.root, clone);
       await using there = await open(world, engine, clone);
       const head = await there.resolve('HEAD');
       expect(head.subject).toBe('a link');
@@ -251,15 +253,15 @@ describe.each(['git', 'isomorphic-git'] as const)('history through %s', (engine)
   });
 
   it('says that a few digits could be several commits', async () => {
-    using many = new HistoryWorld();
+    await using many = await historyRepo();
     // Of 900 commits some two share their first four digits; the ids are the same on every machine.
     const stream = Array.from(
       { length: 900 },
       (_, n) => `commit refs/heads/m${n}\ncommitter A <a> ${n} +0000\ndata 0\n\n`,
     );
-    many.write({ stream: stream.join('') });
-    many.git('-c', 'alias.load=!git fast-import --quiet < stream', 'load');
-    const ids = many.git('for-each-ref', '--format=%(objectname)').split('\n');
+    many.write('stream', stream.join(''));
+    await many.git('-c', 'alias.load=!git fast-import --quiet < stream', 'load');
+    const ids = (await many.ask('for-each-ref', '--format=%(objectname)')).split('\n');
     const starts = ids.map((id) => id.slice(0, 4));
     const digits = starts.find((start, i) => starts.indexOf(start) < i)!;
     await using there = await open(many, engine);
@@ -267,7 +269,7 @@ describe.each(['git', 'isomorphic-git'] as const)('history through %s', (engine)
   });
 
   it('knows a repository without commits', async () => {
-    using empty = new HistoryWorld();
+    await using empty = await historyRepo();
     await using there = await open(empty, engine);
     expect(await there.find('HEAD')).toBeUndefined();
     expect(await there.currentBranch()).toBeUndefined();
@@ -276,8 +278,8 @@ describe.each(['git', 'isomorphic-git'] as const)('history through %s', (engine)
 });
 
 it('needs git for a repository only git can read, and names the feature', async () => {
-  using sha256 = new HistoryWorld(['--object-format=sha256']);
-  const id = sha256.commit('first', { 'a.txt': 'a' });
+  await using sha256 = await historyRepo(['--object-format=sha256']);
+  const id = await sha256.commitFiles('first', { 'a.txt': 'a' });
   await expect(open(sha256, 'isomorphic-git')).rejects.toMatchObject({
     code: 'git-feature',
     message: expect.stringContaining('sha256 object names'),
@@ -286,24 +288,24 @@ it('needs git for a repository only git can read, and names the feature', async 
   expect((await history.resolve('main')).id).toBe(id);
   expect(text(await history.readFiles([{ commit: id, path: 'a.txt' }]))).toEqual(['a']);
 
-  using partial = new HistoryWorld();
-  partial.git('config', 'remote.origin.promisor', 'true');
+  await using partial = await historyRepo();
+  await partial.git('config', 'remote.origin.promisor', 'true');
   await expect(open(partial, 'isomorphic-git')).rejects.toThrow(/partial clone/);
 });
 
 it('is read in process when there is no git program', async () => {
-  using world = new HistoryWorld();
-  world.commit('first', { 'a.txt': 'a' });
-  const repo = openRepo({ cwd: world.root, env: { ...world.env, PATH: world.folder } });
+  await using world = await historyRepo();
+  await world.commitFiles('first', { 'a.txt': 'a' });
+  const repo = openRepo({ cwd: world.root, env: { ...world.env, PATH: world.outside } });
   await using history = await openHistory(repo);
   expect(history.engine).toBe('isomorphic-git');
   expect((await history.resolve('main')).subject).toBe('first');
 });
 
 it('reports what git says when git refuses a repository', async () => {
-  using world = new HistoryWorld();
-  world.commit('first');
-  world.git('config', 'core.repositoryFormatVersion', '9');
+  await using world = await historyRepo();
+  await world.commitFiles('first');
+  await world.git('config', 'core.repositoryFormatVersion', '9');
   await using history = await open(world, 'git');
   await expect(history.resolve('HEAD')).rejects.toMatchObject({ code: 'git-failed' });
 });
