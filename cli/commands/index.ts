@@ -11,6 +11,7 @@ export interface CommandEntry {
 }
 
 const data = 'data';
+const results = 'results';
 
 /** Every command, in the order of `dv --help`. */
 export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
@@ -36,6 +37,22 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
       group: data,
       summary: 'make the workspace what the pointers say',
       load: () => import('./checkout.ts'),
+    },
+  ],
+  [
+    'metrics',
+    {
+      group: results,
+      summary: 'show or compare the metrics of any number of revisions',
+      load: () => import('./metrics.ts'),
+    },
+  ],
+  [
+    'params',
+    {
+      group: results,
+      summary: 'show or compare the parameters of any number of revisions',
+      load: () => import('./params.ts'),
     },
   ],
 ]);

@@ -1,5 +1,6 @@
 /** What `dv metrics` and `dv params` share: options, the comparison, and the form it is printed in. */
 import type { Argv } from 'yargs';
+import { DvError } from '../../core/errors.ts';
 import { compareRevisions, type Selection, showRevisions } from '../../core/metrics/compare-revisions.ts';
 import type { Kind } from '../../core/metrics/metric-files.ts';
 import type { Table } from '../../core/metrics/table.ts';
@@ -42,12 +43,27 @@ export function compareOptions(yargs: Argv, kind: Kind): Argv<CompareOptions> {
       type: 'boolean',
       default: false,
     })
-    .option('glob', { describe: "only branches like this, e.g. 'data/*'", type: 'string' })
-    .option('baseline', { describe: 'the revision the others are measured by', type: 'string' })
-    .option('md', { describe: 'print Markdown', type: 'boolean', default: false, conflicts: 'csv' })
+    .option('glob', { describe: "only branches like this, e.g. 'data/*'", type: 'string', requiresArg: true })
+    .option('baseline', {
+      describe: 'the revision the others are measured by',
+      type: 'string',
+      requiresArg: true,
+    })
+    .option('md', { describe: 'print Markdown', type: 'boolean', default: false })
     .option('csv', { describe: 'print CSV with full precision', type: 'boolean', default: false })
     .option('plain', { describe: 'print text, also on a terminal', type: 'boolean', default: false })
     .option('all', { describe: 'also rows that are equal everywhere', type: 'boolean', default: false });
+}
+
+/** What yargs lets through. @throws {DvError} usage */
+function check(kind: Kind, options: CompareOptions): void {
+  const fail = (message: string) => {
+    throw new DvError('usage', { message: `${kind}: ${message}`, hint: `dv ${kind} --help` });
+  };
+  if (options.md && options.csv) fail('one of --md and --csv');
+  for (const name of ['glob', 'baseline'] as const) {
+    if (Array.isArray(options[name])) fail(`--${name} is given twice`);
+  }
 }
 
 /** Reads the revisions and prints, or on a terminal opens, their table. */
@@ -56,6 +72,7 @@ export async function runComparison(
   options: CompareOptions,
   context: Context,
 ): Promise<CommandResult> {
+  check(kind, options);
   const repo = context.repo();
   const selection: Selection = {
     revisions: options.revs,

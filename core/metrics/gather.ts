@@ -1,4 +1,4 @@
-/** Reads metrics, params and pointers of many revisions and of the workspace into one table. */
+/** Reads metrics with the pointers beside them, or params, of many revisions and of the workspace into one table. */
 import { type Dirent, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { DvError, systemCode } from '../errors.ts';
 import {
@@ -37,7 +37,7 @@ export async function gather({ repo, history, kind }: Gathering, columns: readon
   const commits = columns.filter((column) => column !== 'workspace');
   const listed = await history.listFiles(
     commits.map((column) => column.commit.id),
-    (path) => isWanted(kind, path) || path.endsWith(pointerSuffix),
+    (path) => isWanted(kind, path) || (kind === 'metrics' && path.endsWith(pointerSuffix)),
   );
   const ids = [...new Set(listed.flat().map((file) => file.id))];
   const blobs = new Map((await history.readBlobs(ids)).map((bytes, i) => [ids[i]!, bytes]));
@@ -126,9 +126,9 @@ function readWorkspace(
     for (const folder of new Set(['metrics', ...folders])) {
       if (folder !== undefined) for (const path of listBelow(repo, folder)) wanted.add(path);
     }
+    const { tracked, broken } = listTracked(repo);
+    for (const { pointerPath } of [...tracked, ...broken]) wanted.add(pointerPath);
   }
-  const { tracked, broken } = listTracked(repo);
-  for (const { pointerPath } of [...tracked, ...broken]) wanted.add(pointerPath);
   return [...wanted].sort().flatMap((path) => {
     const bytes = readRegularFile(absolutePath(repo, path));
     return bytes === undefined ? [] : [{ path, id: 'workspace', bytes }];

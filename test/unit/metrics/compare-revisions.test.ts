@@ -18,7 +18,10 @@ describe.each(['git', 'isomorphic-git'] as const)('comparing revisions through %
   const ask = async (selection: Partial<Selection> = {}, kind: Kind = 'metrics', show = false) => {
     const opened = repo.open();
     await using history: History = await openHistory(opened, { engine });
-    return await (show ? showRevisions : compareRevisions)(opened, history, kind, { revisions: [], ...selection });
+    return await (show ? showRevisions : compareRevisions)(opened, history, kind, {
+      revisions: [],
+      ...selection,
+    });
   };
   const names = (table: Table) => table.revs.map((revision) => revision.name);
   const values = (table: Table, key: string) => table.rows.find((row) => row.key === key)?.values;
