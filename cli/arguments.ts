@@ -130,6 +130,9 @@ async function explain(
   const unknown = /^Unknown arguments?: (.*)$/s.exec(message)?.[1];
   if (/^Not enough non-option arguments/.test(message))
     return usageError(`${name}: something is missing: dv ${command.usage}`, hint);
+  const choice = /Argument: (\S+), Given: (.*), Choices: (.*)$/.exec(message);
+  if (choice !== null)
+    return usageError(`${name}: ${choice[1]} is ${choice[2]}; expected one of ${choice[3]}`, hint);
   if (unknown === undefined) return usageError(`${name}: ${lowerFirst(message)}`, hint);
   // yargs names an option in camel case too; what was typed is what the user knows.
   const typed = unknown

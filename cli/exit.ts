@@ -51,6 +51,7 @@ export const exitStatuses: Readonly<Record<DvErrorCode, number>> = {
   locked: 11,
   'disk-full': 1,
   'not-writable': 1,
+  'hooks-not-writable': 1,
 };
 
 /** The exit status of a bug: a failure that is not in the catalogue. */

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /** argv → command → exit status; the only place that ends the process. */
 import nodeModule from 'node:module';
-import type { Terminal } from './run.ts';
+import { isHookEvent } from '../hooks/events.ts';
+import type { Terminal } from './terminal.ts';
 
 // Keeps compiled code between runs, from Node 22.8 on: start-up is most of what a hook or `dv status` takes.
 (nodeModule as { enableCompileCache?: () => unknown }).enableCompileCache?.();
@@ -37,11 +38,22 @@ const terminal: Terminal = {
   signal: interruption.signal,
   stdoutIsTerminal: process.stdout.isTTY === true,
   stderrColumns: process.stderr.isTTY ? (process.stderr.columns ?? 80) : undefined,
+  async readInput() {
+    let text = '';
+    process.stdin.setEncoding('utf8');
+    for await (const piece of process.stdin) text += piece;
+    return text;
+  },
   writeOut: (text) => void process.stdout.write(text),
   writeError: (text) => void process.stderr.write(text),
 };
 const argv = process.argv.slice(2);
 
-// git waits for its hooks: they are dispatched before anything else is loaded.
-const { run } = await import('./run.ts');
-end(await run(argv, terminal));
+// git waits for its hooks, so they pay for nothing a command needs: not for yargs, not for the list of commands.
+if (argv[0] === 'hook' && isHookEvent(argv[1]) && !argv.includes('--help')) {
+  const { runHook } = await import('./run-hook.ts');
+  end(await runHook(argv[1], argv.slice(2), terminal));
+} else {
+  const { run } = await import('./run.ts');
+  end(await run(argv, terminal));
+}

@@ -1,28 +1,14 @@
 /** One command line from its words to its output: finds the command, parses, runs, prints. */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DvError } from '../core/errors.ts';
-import type { AnyCommand } from './command.ts';
-import { commands } from './commands/index.ts';
 import { createContext } from './context.ts';
-import { describeFailure, exitMeanings, signalStatus } from './exit.ts';
+import { describeFailure, signalStatus } from './exit.ts';
+import { completionWords, helpFor, loadCommand, overview, version } from './help.ts';
 import { clean } from './report/clean.ts';
 import { jsonReporter } from './report/json.ts';
 import { plainReporter } from './report/plain.ts';
-import { nearest } from './suggest.ts';
-
-/** What the program is connected to. */
-export interface Terminal {
-  readonly cwd: string;
-  readonly env: NodeJS.ProcessEnv;
-  /** Aborted by the first SIGINT or SIGTERM; the reason is the signal's name. */
-  readonly signal: AbortSignal;
-  readonly stdoutIsTerminal: boolean;
-  /** Width of standard error when it is a terminal. */
-  readonly stderrColumns: number | undefined;
-  writeOut(text: string): void;
-  writeError(text: string): void;
-}
+import type { Terminal } from './terminal.ts';
 
 /** A command line cut at its command's name. */
 interface Words {
@@ -74,24 +60,14 @@ const isAbort = (error: unknown, signal: AbortSignal) =>
 
 async function runWords({ name, args }: Words, terminal: Terminal): Promise<number> {
   if (name === undefined || name === 'help') {
-    const topic = name === 'help' ? splitCommandLine(args).name : undefined;
-    if (topic !== undefined) return printHelp(topic, terminal);
-    if (name === undefined && has(args, '--version')) {
-      terminal.writeOut(`dv ${version()}\n`);
-      return 0;
-    }
-    if (name === 'help' || has(args, '--help', '-h')) {
-      terminal.writeOut(`${overview()}\n`);
-      return 0;
-    }
-    const option = args.find((arg) => arg.startsWith('-'));
-    throw new DvError('usage', {
-      message: option === undefined ? 'which command?' : `which command? There is only ${option}`,
-      hint: 'dv --help',
-    });
+    terminal.writeOut(`${await general(name, args)}\n`);
+    return 0;
   }
-  if (has(args, '--help', '-h')) return printHelp(name, terminal);
-  const command = await load(name);
+  if (has(args, '--help', '-h')) {
+    terminal.writeOut(`${await helpFor(name)}\n`);
+    return 0;
+  }
+  const command = await loadCommand(name);
   const { parseArguments } = await import('./arguments.ts');
   const { options, globals } = await parseArguments(name, command, args);
 
@@ -121,59 +97,25 @@ async function runWords({ name, args }: Words, terminal: Terminal): Promise<numb
   }
 }
 
+/** What `dv` says without a command: help, or its version. @throws {DvError} usage */
+async function general(name: string | undefined, args: readonly string[]): Promise<string> {
+  if (name === 'help') {
+    const topic = splitCommandLine(args).name;
+    if (has(args, '--words')) return (await completionWords(topic)).join('\n');
+    return topic === undefined ? overview() : helpFor(topic);
+  }
+  if (has(args, '--version')) return `dv ${version()}`;
+  if (has(args, '--help', '-h')) return overview();
+  const option = args.find((arg) => arg.startsWith('-'));
+  throw new DvError('usage', {
+    message: option === undefined ? 'which command?' : `which command? There is only ${option}`,
+    hint: 'dv --help',
+  });
+}
+
 /** The folder `-C` names. @throws {DvError} usage */
 function requireFolder(cwd: string, typed: string): string {
   const directory = resolve(cwd, typed);
   if (statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return directory;
   throw new DvError('usage', { message: `-C ${typed}: there is no such folder` });
-}
-
-async function load(name: string): Promise<AnyCommand> {
-  const entry = commands.get(name);
-  if (entry === undefined) {
-    const guess = nearest(name, commands.keys());
-    throw new DvError('usage', {
-      message: `dv has no command ${JSON.stringify(name)}`,
-      hint: guess === undefined ? 'dv --help' : `did you mean dv ${guess}?`,
-    });
-  }
-  return (await entry.load()).command;
-}
-
-async function printHelp(name: string, terminal: Terminal): Promise<number> {
-  const command = await load(name);
-  const { commandHelp } = await import('./arguments.ts');
-  terminal.writeOut(`${await commandHelp(name, command, process.stdout.columns)}\n`);
-  return 0;
-}
-
-/** The version of the installed package. */
-export function version(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-}
-
-/** The text of `dv --help`; loads no command. */
-function overview(): string {
-  const groups = new Map<string, string[]>();
-  const width = Math.max(...[...commands.keys()].map((name) => name.length)) + 2;
-  for (const [name, { group, summary }] of commands) {
-    const lines = groups.get(group) ?? [];
-    lines.push(`  ${name.padEnd(width)}${summary}`);
-    groups.set(group, lines);
-  }
-  const statuses = Object.entries(exitMeanings).map(
-    ([status, meaning]) => `  ${status.padStart(3)}  ${meaning}`,
-  );
-  return [
-    'dv [-C DIR] [-q] [-v] [--json] [-j N] COMMAND …',
-    '',
-    'Data version control for git: git keeps small pointers, dv keeps the bytes.',
-    ...[...groups].flatMap(([group, lines]) => ['', `${group}:`, ...lines]),
-    '',
-    'dv COMMAND --help tells more. `git dv COMMAND` is the same.',
-    '',
-    'Exit status:',
-    ...statuses,
-  ].join('\n');
 }

@@ -140,6 +140,10 @@ export const catalogue = {
     message: `${d.path} is not writable; nothing was recorded`,
     hint: `make it writable, or choose another cache: git config dv.cache.dir <folder>`,
   }),
+  'hooks-not-writable': (d: { folder: string; reason: string }) => ({
+    message: `git looks for hooks in ${d.folder}, where none can be written: ${d.reason}`,
+    hint: 'git config --unset core.hooksPath, or dv init --no-hooks',
+  }),
 } satisfies Record<string, (details: never) => ErrorText>;
 
 /** The name of a failure. */

@@ -59,7 +59,7 @@ export const command = defineCommand<{
   'name-only': boolean;
   '--'?: string[];
 }>({
-  usage: 'diff [revisions..]',
+  usage: 'diff [revisions..] [-- paths..]',
   summary: 'which files of tracked data differ between two revisions, or a revision and the workspace',
   examples: [
     ['dv diff', 'what dv add would record'],

@@ -13,12 +13,31 @@ export interface CommandEntry {
 const data = 'data';
 const results = 'results';
 
+    },
+  ],
+  [
 /** Every command, in the order of `dv --help`. */
 export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
   [
+    'init',
+    {
+      group: 'start',
+      summary: 'prepare this repository for data: settings file and git hooks',
+      load: () => import('./init.ts'),
+    },
+  ],
+  [
+    'doctor',
+    {
+      group: 'start',
+      summary: 'look at git, Node, hooks, cache, remotes and training, and say what to mend',
+      load: () => import('./doctor.ts'),
+    },
+  ],
+  [
     'add',
     {
-      group: data,
+      group: 'data',
       summary: 'track files and folders, or record their new content',
       load: () => import('./add.ts'),
     },
@@ -26,15 +45,23 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   [
     'status',
     {
-      group: data,
+      group: 'data',
       summary: 'compare the workspace with the pointers, and stages with what they were made from',
       load: () => import('./status.ts'),
     },
   ],
   [
+    'diff',
+    {
+      group: 'data',
+      summary: 'which files of tracked data differ between two revisions, or a revision and the workspace',
+      load: () => import('./diff.ts'),
+    },
+  ],
+  [
     'checkout',
     {
-      group: data,
+      group: 'data',
       summary: 'make the workspace what the pointers say',
       load: () => import('./checkout.ts'),
     },
@@ -42,7 +69,7 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   [
     'metrics',
     {
-      group: results,
+      group: 'results',
       summary: 'show or compare the metrics of any number of revisions',
       load: () => import('./metrics.ts'),
     },
@@ -50,9 +77,25 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   [
     'params',
     {
-      group: results,
+      group: 'results',
       summary: 'show or compare the parameters of any number of revisions',
       load: () => import('./params.ts'),
+    },
+  ],
+  [
+    'completion',
+    {
+      group: 'setting up',
+      summary: 'print a script that completes commands and options in bash or zsh',
+      load: () => import('./completion.ts'),
+    },
+  ],
+  [
+    'hook',
+    {
+      group: 'setting up',
+      summary: 'install or remove the git hooks; git calls it for each event',
+      load: () => import('./hook.ts'),
     },
   ],
 ]);

@@ -1,0 +1,42 @@
+/** What hooks say: one line per thing the user should know, none when nothing changed. */
+import type { Materialised } from '../../core/store/materialise.ts';
+import type { Repo } from '../../core/store/repo.ts';
+import { readPointer } from '../../core/store/tracked.ts';
+import { clean } from './clean.ts';
+import { countOf, describeChanges, failureLines } from './words.ts';
+
+/** Lines, each to be printed behind `dv: `. */
+export function followLines(repo: Repo, result: Materialised): string[] {
+  const lines: string[] = [];
+  const [first, ...others] = result.changed;
+  if (first !== undefined) {
+    const counts = result.changed.reduce(
+      (sum, path) => ({
+        added: sum.added + path.created,
+        modified: sum.modified + path.replaced,
+        deleted: sum.deleted + path.deleted,
+      }),
+      { added: 0, modified: 0, deleted: 0 },
+    );
+    const what =
+      others.length === 0 ? pathNow(repo, first.path) : `${countOf(result.changed.length, 'path')} changed`;
+    lines.push(`${what} (${describeChanges(counts)})`);
+  }
+  if (result.kept.length > 0) {
+    lines.push(`${countOf(result.kept.length, 'file')} with changes of your own kept as they are: dv status`);
+  }
+  if (result.missing.length > 0) {
+    const [only] = result.missing;
+    const whose = result.missing.length === 1 ? clean(only!.path) : countOf(result.missing.length, 'path');
+    lines.push(`data of ${whose} is not here: dv pull`);
+  }
+  return [...lines, ...failureLines('could not be written', result.failures).map(clean)];
+}
+
+/** What a path has become: `data/train is now 2,880 files`. */
+function pathNow(repo: Repo, path: string): string {
+  const pointer = readPointer(repo, path);
+  const name = clean(path);
+  if (pointer === undefined) return `${name} changed`;
+  return pointer.kind === 'tree' ? `${name} is now ${countOf(pointer.files, 'file')}` : `${name} changed`;
+}

@@ -1,0 +1,118 @@
+/**
+ * The few lines of sh git runs for an event. They run the hook that was there before dv, then dv: the program
+ * that wrote them, or else whatever `dv` is on PATH.
+ */
+import type { HookEvent } from './events.ts';
+
+/** Raised when the text of shims changes in a way that matters to hooks already installed. */
+const shimVersion = 1;
+
+/** What marks a hook as ours, in its second line. */
+const marker = '# dv-hook';
+
+/** The ending of the name under which a hook that was there before is kept. */
+export const keptSuffix = '.before-dv';
+
+/** How to start the dv that writes a shim. */
+export interface Launcher {
+  /** Absolute path of the node program. */
+  readonly node: string;
+  /** Absolute path of dv's main script. */
+  readonly main: string;
+}
+
+/** What a shim depends on. */
+export interface ShimOptions {
+  /** Left out of hooks that other people get too, as their machines have other paths. */
+  readonly launcher?: Launcher;
+  /** The shell that understands the hook kept beside this one, as words for sh (`/usr/bin/env bash`), when it is a shell script. */
+  readonly keptShell?: string;
+}
+
+/** Whether a hook's text was written by dv, in any version. */
+export function isShim(text: string): boolean {
+  return text.split('\n', 2)[1]?.startsWith(`${marker} `) ?? false;
+}
+
+/** A word for sh that stands for exactly this text. */
+function quote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/**
+ * The text of a shim.
+ *
+ * A kept hook gets the same arguments and standard input. If it is a shell script, its shell reads it with `$0`
+ * as it was, because hook managers find their own files by it.
+ */
+export function shimText(event: HookEvent, options: ShimOptions): string {
+  const before = event.startsWith('pre-');
+  const run =
+    options.keptShell === undefined
+      ? '"$kept" "$@"'
+      : `${options.keptShell} -c '. "\${0%/*}/${event}${keptSuffix}"' "$0" "$@"`;
+  const lines = [
+    '#!/bin/sh',
+    `${marker} ${shimVersion}: written by \`dv init\`, taken away by \`dv hook uninstall\`.`,
+    `# A hook that was here before is kept in ${event}${keptSuffix}, and runs first.`,
+    `kept="\${0%/*}/${event}${keptSuffix}"`,
+    'status=0',
+    // Both hooks read the list of refs.
+    ...(event === 'pre-push' ? ['refs=$(cat)', `feed() { [ -z "$refs" ] || printf '%s\\n' "$refs"; }`] : []),
+    `if [ -x "$kept" ]; then`,
+    `  ${event === 'pre-push' ? `feed | ${run}` : run}`,
+    before ? `  status=$?; [ "$status" -eq 0 ] || exit "$status"` : '  status=$?',
+    'fi',
+    'run() {',
+    ...(options.launcher === undefined
+      ? []
+      : [
+          `  node=${quote(options.launcher.node)} main=${quote(options.launcher.main)}`,
+          `  if [ -x "$node" ] && [ -f "$main" ]; then "$node" "$main" hook ${event} "$@"; return; fi`,
+        ]),
+    `  for dv in git-dv dv; do`,
+    `    if command -v "$dv" >/dev/null 2>&1; then "$dv" hook ${event} "$@"; return; fi`,
+    '  done',
+    ...missing(event),
+    '}',
+    event === 'pre-push' ? 'feed | run "$@"' : 'run "$@"',
+    `result=$?`,
+    before ? `exit "$result"` : `[ "$status" -ne 0 ] && exit "$status"; exit "$result"`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** What happens without dv: it matters only where there are pointers, and stops only a push. */
+function missing(event: HookEvent): string[] {
+  return [
+    `  git ls-files --error-unmatch -- '*.dv' >/dev/null 2>&1 || return 0`,
+    ...(event === 'pre-push'
+      ? [
+          `  case "$(git config dv.hooks.pre-push || git config --file .dvconfig dv.hooks.pre-push)" in off|false|no|0) return 0;; esac`,
+          `  echo 'dv: not found, so the data cannot be pushed before its pointers: npm install -g git-dv, or git config dv.hooks.pre-push off' >&2`,
+          '  return 1',
+        ]
+      : [`  echo 'dv: not found, so the data stays as it is: npm install -g git-dv' >&2`, '  return 0']),
+  ];
+}
+
+const shells = new Set(['sh', 'bash', 'dash', 'ash', 'ksh', 'mksh']);
+
+/**
+ * The shell of a hook that is a script for one, as words for sh, or undefined when it is any other program.
+ * @param head the first bytes of the hook. Without a `#!` line git runs text with sh.
+ */
+export function shellOf(head: Buffer): string | undefined {
+  if (head.includes(0)) return undefined;
+  const text = head.toString('latin1');
+  if (!text.startsWith('#!')) return '/bin/sh';
+  const words = text
+    .slice(2)
+    .split('\n', 1)[0]!
+    .trim()
+    .split(/[ \t]+/);
+  const program = words.find((word, i) => i === 0 || !word.startsWith('-')) ?? '';
+  const named = program.endsWith('/env') ? words.slice(1).find((word) => !word.startsWith('-')) : program;
+  const name = named?.slice(named.lastIndexOf('/') + 1) ?? '';
+  return shells.has(name) ? words.map(quote).join(' ') : undefined;
+}
