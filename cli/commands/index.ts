@@ -10,12 +10,6 @@ export interface CommandEntry {
   load(): Promise<{ readonly command: AnyCommand }>;
 }
 
-const data = 'data';
-const results = 'results';
-
-    },
-  ],
-  [
 /** Every command, in the order of `dv --help`. */
 export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
   [
