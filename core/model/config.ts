@@ -1,17 +1,11 @@
 /**
  * dv's settings, written in git's own config syntax: `.dvconfig` (tracked by git, so anybody may have
  * written it) below `git config dv.*` below `DV_*` environment variables.
- * Syntax: git-config(1), section "CONFIGURATION FILE".
+ * How the syntax is read: git-config.ts.
  */
 import { DvError, type FileProblem } from '../errors.ts';
-
-/** One `key = value` of a config file; section and variable are lower case, the subsection as written. */
-export interface ConfigEntry {
-  /** `section.variable` or `section.subsection.variable`. */
-  readonly key: string;
-  readonly value: string;
-  readonly line: number;
-}
+import type { ConfigEntry } from './git-config.ts';
+import { quote } from './quote.ts';
 
 /** A remote's settings. */
 export interface RemoteConfig {
@@ -46,105 +40,16 @@ export interface Config {
 }
 
 const linkModes: readonly string[] = ['reflink', 'copy', 'hardlink', 'symlink'];
-
-/** Parses git's config syntax. Includes are not followed. @throws {DvError} invalid-file */
-export function parseGitConfig(text: string, file: string): ConfigEntry[] {
-  const entries: ConfigEntry[] = [];
-  const source = text.replace(/^\ufeff/, '').replace(/\r\n/g, '\n');
-  let at = 0;
-  let line = 1;
-  let section = '';
-  const fail = (message: string): never => {
-    throw new DvError('invalid-file', { problems: [{ file, line, message }] });
-  };
-  const skipToLineEnd = () => {
-    while (at < source.length && source[at] !== '\n') at++;
-  };
-
-  const parseSection = () => {
-    const match = /^\[([-.A-Za-z0-9]+)(?:[ \t]+"((?:[^"\\\n]|\\.)*)")?\]/.exec(source.slice(at, at + 4096));
-    if (match === null) return fail('expected `[section]` or `[section "subsection"]`');
-    at += match[0].length;
-    const subsection = match[2]?.replace(/\\(.)/g, '$1');
-    section = match[1]!.toLowerCase() + (subsection === undefined ? '' : `.${subsection}`);
-  };
-
-  const parseValue = (): string => {
-    let value = '';
-    let trimTo = 0;
-    let quoted = false;
-    for (; at < source.length; at++) {
-      const character = source[at]!;
-      if (character === '\n') {
-        if (quoted) fail('expected a closing quote');
-        break;
-      }
-      if (character === '"') {
-        quoted = !quoted;
-        trimTo = value.length;
-      } else if (character === '\\') {
-        const next = source[++at];
-        if (next === '\n') line++;
-        else {
-          const escaped =
-            next === undefined ? undefined : { n: '\n', t: '\t', b: '\b', '\\': '\\', '"': '"' }[next];
-          if (escaped === undefined) fail(`\\${next ?? ''} is no escape git knows`);
-          value += escaped;
-          trimTo = value.length;
-        }
-      } else if (!quoted && (character === '#' || character === ';')) {
-        skipToLineEnd();
-        break;
-      } else {
-        value += character;
-        if (quoted || (character !== ' ' && character !== '\t')) trimTo = value.length;
-      }
-    }
-    return value.slice(0, trimTo);
-  };
-
-  while (at < source.length) {
-    const character = source[at]!;
-    if (character === '\n') {
-      line++;
-      at++;
-    } else if (character === ' ' || character === '\t') at++;
-    else if (character === '#' || character === ';') skipToLineEnd();
-    else if (character === '[') parseSection();
-    else {
-      const name = /^[A-Za-z][-A-Za-z0-9]*/.exec(source.slice(at, at + 256))?.[0];
-      if (name === undefined)
-        fail(`expected \`[section]\` or \`key = value\`, found ${JSON.stringify(character)}`);
-      if (section === '') fail(`${name} stands before any [section]`);
-      at += name!.length;
-      while (source[at] === ' ' || source[at] === '\t') at++;
-      const startLine = line;
-      let value = 'true';
-      if (source[at] === '=') {
-        at++;
-        while (source[at] === ' ' || source[at] === '\t') at++;
-        value = parseValue();
-      } else if (at < source.length && !'\n#;'.includes(source[at]!)) fail(`expected \`=\` after ${name}`);
-      entries.push({ key: `${section}.${name!.toLowerCase()}`, value, line: startLine });
-    }
-  }
-  return entries;
-}
-
-const trackedKeys =
-  /^dv\.(defaultremote|jobs|autostage|cache\.link|hooks\.[a-z-]+|remote\.[^.]+\.(url|endpoint|region|profile))$/;
-
-/** What `.dvconfig` may not say, because anybody who can push could have written it. */
-function trackedProblem(entry: ConfigEntry): string | undefined {
-  if (trackedKeys.test(entry.key)) return undefined;
-  if (/secret|password|token|credential|key/i.test(entry.key)) {
-    return 'a secret does not belong in a tracked file: use git config, a profile or the environment';
-  }
-  if (entry.key === 'dv.cache.dir') {
-    return 'a tracked file may not choose where on this machine data is written: use git config dv.cache.dir';
-  }
-  return 'is no setting dv knows in .dvconfig (defaultRemote, jobs, autostage, cache.link, hooks.<event>, remote.<name>.url|endpoint|region|profile)';
-}
+const hookEvents: readonly string[] = [
+  'post-checkout',
+  'post-merge',
+  'post-rewrite',
+  'pre-commit',
+  'pre-push',
+];
+const remoteFields = ['url', 'endpoint', 'region', 'profile'] as const;
+type RemoteField = (typeof remoteFields)[number];
+const mostJobs = 1024;
 
 /** Where a setting came from; later ones win. */
 export interface ConfigSource {
@@ -155,94 +60,171 @@ export interface ConfigSource {
   readonly entries: readonly ConfigEntry[];
 }
 
+/**
+ * Puts the sources together. Keys dv does not know are an error in `.dvconfig`; elsewhere, as in git, they are
+ * somebody else's.
+ * @throws {DvError} invalid-file with every problem of every source.
+ */
+export function buildConfig(sources: readonly ConfigSource[]): Config {
+  const draft = new ConfigDraft();
+  const problems: FileProblem[] = [];
+  for (const { file, tracked, entries } of sources) {
+    for (const entry of entries) {
+      const message = (tracked ? trackedProblem(entry) : undefined) ?? draft.set(entry, tracked);
+      if (message === undefined) continue;
+      problems.push({ file, ...(entry.line > 0 ? { line: entry.line } : {}), at: entry.key, message });
+    }
+  }
+  if (problems.length > 0) throw new DvError('invalid-file', { problems });
+  return draft.finish();
+}
+
+/** Splits `dv.remote.<name>.<field>`; the name may hold dots. */
+function splitRemoteKey(key: string): { name: string; field: RemoteField } | undefined {
+  if (!key.startsWith('dv.remote.')) return undefined;
+  const dot = key.lastIndexOf('.');
+  const field = remoteFields.find((each) => each === key.slice(dot + 1));
+  return field === undefined || dot < 'dv.remote.'.length
+    ? undefined
+    : { name: key.slice('dv.remote.'.length, dot), field };
+}
+
+const trackedKeys = new Set([
+  'dv.defaultremote',
+  'dv.jobs',
+  'dv.autostage',
+  'dv.cache.link',
+  ...hookEvents.map((event) => `dv.hooks.${event}`),
+]);
+
+/** What `.dvconfig` may not say, because anybody who can push could have written it. */
+function trackedProblem({ key, value }: ConfigEntry): string | undefined {
+  if (!key.startsWith('dv.')) return 'expected settings in sections [dv …] only';
+  const remote = splitRemoteKey(key);
+  if (remote !== undefined && /^[a-z][a-z0-9+.-]*:\/\/[^/]*@/i.test(value)) return secretProblem;
+  if (remote !== undefined || trackedKeys.has(key)) return undefined;
+  if (/secret|password|token|credential|key/.test(key.slice(key.lastIndexOf('.')))) return secretProblem;
+  if (key === 'dv.cache.dir') {
+    return 'a tracked file may not choose where on this machine data is written: use git config dv.cache.dir';
+  }
+  return `is no setting dv knows in .dvconfig (defaultRemote, jobs, autostage, cache.link, hooks.<event>, remote.<name>.${remoteFields.join('|')})`;
+}
+
+const secretProblem =
+  'a secret does not belong in a tracked file: use git config, a profile or the environment';
+
+interface RemoteDraft extends Partial<Record<RemoteField, string>> {
+  endpointFromRepository: boolean;
+}
+
+/** Settings while their sources are read, a later value in place of an earlier one. */
+class ConfigDraft {
+  readonly #remotes = new Map<string, RemoteDraft>();
+  readonly #hooks = new Map<string, boolean>();
+  #defaultRemote: string | undefined;
+  #cacheDir: string | undefined;
+  #link: readonly LinkMode[] = ['reflink', 'copy'];
+  #jobs: number | undefined;
+  #autostage = true;
+
+  /** Takes one entry, and says what is wrong with its value if it cannot. */
+  set(entry: ConfigEntry, tracked: boolean): string | undefined {
+    const { key, value } = entry;
+    const remote = splitRemoteKey(key);
+    if (remote !== undefined) return this.#setRemote(remote, entry, tracked);
+    if (key.startsWith('dv.hooks.')) return this.#setHook(key.slice('dv.hooks.'.length), value);
+    switch (key) {
+      case 'dv.defaultremote':
+        if (entry.valueless) return 'expected the name of a remote';
+        this.#defaultRemote = value === '' ? undefined : value;
+        return undefined;
+      case 'dv.cache.dir':
+        if (entry.valueless) return 'expected a folder';
+        this.#cacheDir = value === '' ? undefined : value;
+        return undefined;
+      case 'dv.cache.link':
+        return this.#setLink(value);
+      case 'dv.jobs':
+        if (!/^[1-9][0-9]{0,3}$/.test(value) || Number(value) > mostJobs) {
+          return `expected a whole number from 1 to ${mostJobs}, found ${quote(value)}`;
+        }
+        this.#jobs = Number(value);
+        return undefined;
+      case 'dv.autostage': {
+        const autostage = parseBoolean(value);
+        if (autostage === undefined) return `expected true or false, found ${quote(value)}`;
+        this.#autostage = autostage;
+        return undefined;
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  #setRemote(
+    { name, field }: { name: string; field: RemoteField },
+    { value, valueless }: ConfigEntry,
+    tracked: boolean,
+  ): string | undefined {
+    // Names become folders of the local state.
+    if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(name)) {
+      return `expected a remote's name of letters, digits, - and _, found ${quote(name)}`;
+    }
+    if (valueless) return 'expected a value';
+    if (field === 'endpoint' && value !== '' && !(/^https?:\/\//i.test(value) && URL.canParse(value))) {
+      return 'expected a URL that begins with https:// or http://';
+    }
+    // A region becomes part of a host name, and must not be able to change which host that is.
+    if (field === 'region' && !/^[A-Za-z0-9-]{0,63}$/.test(value)) {
+      return `expected a region such as eu-central-1, found ${quote(value)}`;
+    }
+    const known = this.#remotes.get(name) ?? { endpointFromRepository: false };
+    // An empty value takes back what a source before this one said.
+    if (value === '') delete known[field];
+    else known[field] = value;
+    if (field === 'endpoint') known.endpointFromRepository = tracked && value !== '';
+    this.#remotes.set(name, known);
+    return undefined;
+  }
+
+  #setHook(event: string, value: string): string | undefined {
+    if (!hookEvents.includes(event)) return undefined;
+    const on = parseBoolean(value);
+    if (on === undefined) return `expected on or off, found ${quote(value)}`;
+    this.#hooks.set(event, on);
+    return undefined;
+  }
+
+  #setLink(value: string): string | undefined {
+    const modes = value.split(',').map((mode) => mode.trim());
+    if (!modes.every((mode) => linkModes.includes(mode))) {
+      return `expected a list of ${linkModes.join(', ')}, found ${quote(value)}`;
+    }
+    this.#link = modes as LinkMode[];
+    return undefined;
+  }
+
+  /** The settings as they stand now. */
+  finish(): Config {
+    const remotes = new Map<string, RemoteConfig>();
+    for (const [name, { url, ...rest }] of this.#remotes) {
+      if (url !== undefined) remotes.set(name, { name, url, ...rest });
+    }
+    return {
+      remotes,
+      defaultRemote: this.#defaultRemote ?? (remotes.size === 1 ? [...remotes.keys()][0] : undefined),
+      cacheDir: this.#cacheDir,
+      link: this.#link,
+      jobs: this.#jobs,
+      autostage: this.#autostage,
+      hooks: this.#hooks,
+    };
+  }
+}
+
+/** git's words for a switch; git-config(1), "Values". */
 function parseBoolean(text: string): boolean | undefined {
   if (/^(true|yes|on|1)$/i.test(text)) return true;
   if (/^(false|no|off|0|)$/i.test(text)) return false;
   return undefined;
-}
-
-/**
- * Puts the sources together.
- * @throws {DvError} invalid-file with every problem of every source.
- */
-export function buildConfig(sources: readonly ConfigSource[]): Config {
-  const problems: FileProblem[] = [];
-  const remotes = new Map<
-    string,
-    { url?: string; endpoint?: string; region?: string; profile?: string; endpointFromRepository: boolean }
-  >();
-  const hooks = new Map<string, boolean>();
-  let defaultRemote: string | undefined;
-  let cacheDir: string | undefined;
-  let link: LinkMode[] = ['reflink', 'copy'];
-  let jobs: number | undefined;
-  let autostage = true;
-
-  for (const source of sources) {
-    for (const entry of source.entries) {
-      if (!entry.key.startsWith('dv.')) {
-        if (source.tracked)
-          problems.push({
-            file: source.file,
-            line: entry.line,
-            at: entry.key,
-            message: 'expected settings in sections [dv …] only',
-          });
-        continue;
-      }
-      const complain = (message: string) =>
-        problems.push({ file: source.file, line: entry.line, at: entry.key, message });
-      const refused = source.tracked ? trackedProblem(entry) : undefined;
-      if (refused !== undefined) {
-        complain(refused);
-        continue;
-      }
-      const remote = /^dv\.remote\.(.+)\.(url|endpoint|region|profile)$/.exec(entry.key);
-      const hook = /^dv\.hooks\.([a-z-]+)$/.exec(entry.key);
-      if (remote !== null) {
-        const name = remote[1]!;
-        const field = remote[2] as 'url' | 'endpoint' | 'region' | 'profile';
-        const known = remotes.get(name) ?? { endpointFromRepository: false };
-        known[field] = entry.value;
-        if (field === 'endpoint') known.endpointFromRepository = source.tracked;
-        remotes.set(name, known);
-      } else if (hook !== null) {
-        const value = parseBoolean(entry.value);
-        if (value === undefined) complain(`expected on or off, found ${JSON.stringify(entry.value)}`);
-        else hooks.set(hook[1]!, value);
-      } else if (entry.key === 'dv.defaultremote') defaultRemote = entry.value;
-      else if (entry.key === 'dv.cache.dir') cacheDir = entry.value;
-      else if (entry.key === 'dv.cache.link') {
-        const modes = entry.value.split(',').map((mode) => mode.trim());
-        if (modes.length === 0 || modes.some((mode) => !linkModes.includes(mode))) {
-          complain(`expected a list of ${linkModes.join(', ')}, found ${JSON.stringify(entry.value)}`);
-        } else link = modes as LinkMode[];
-      } else if (entry.key === 'dv.jobs') {
-        const value = Number(entry.value);
-        if (!Number.isSafeInteger(value) || value < 1)
-          complain(`expected a whole number from 1, found ${JSON.stringify(entry.value)}`);
-        else jobs = value;
-      } else if (entry.key === 'dv.autostage') {
-        const value = parseBoolean(entry.value);
-        if (value === undefined) complain(`expected true or false, found ${JSON.stringify(entry.value)}`);
-        else autostage = value;
-      }
-    }
-  }
-
-  const complete = new Map<string, RemoteConfig>();
-  for (const [name, remote] of remotes) {
-    if (remote.url === undefined || remote.url === '') continue;
-    complete.set(name, { ...remote, name, url: remote.url });
-  }
-  if (problems.length > 0) throw new DvError('invalid-file', { problems });
-  return {
-    remotes: complete,
-    defaultRemote: defaultRemote ?? (complete.size === 1 ? [...complete.keys()][0] : undefined),
-    cacheDir,
-    link,
-    jobs,
-    autostage,
-    hooks,
-  };
 }

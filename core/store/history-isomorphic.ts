@@ -6,7 +6,7 @@
 import fs from 'node:fs';
 import { dirname, isAbsolute, join, resolve as resolvePath } from 'node:path';
 import { DvError, systemCode } from '../errors.ts';
-import { parseGitConfig } from '../model/config.ts';
+import { parseGitConfig } from '../model/git-config.ts';
 import type { ObjectSource, Ref } from './history.ts';
 import { type GitObject, parseCommit, parseTagTarget } from './history-objects.ts';
 import type { Repo } from './repo.ts';

@@ -2,13 +2,8 @@
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { DvError, systemCode } from '../errors.ts';
-import {
-  buildConfig,
-  type Config,
-  type ConfigEntry,
-  type ConfigSource,
-  parseGitConfig,
-} from '../model/config.ts';
+import { buildConfig, type Config, type ConfigSource } from '../model/config.ts';
+import { type ConfigEntry, parseGitConfig } from '../model/git-config.ts';
 import { parseRepoPath, pathProblem, type RepoPath } from '../model/repo-path.ts';
 import { type Git, openGit } from './git.ts';
 
