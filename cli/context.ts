@@ -12,7 +12,7 @@ export interface Context {
   readonly env: NodeJS.ProcessEnv;
   /** The repository, opened on first call. @throws {DvError} not-a-repository, bare-repository, invalid-file */
   repo(): Repo;
-  /** Opens a remote by name, or the default one. The command closes it. @throws {DvError} no-remote, unknown-remote */
+  /** Opens a remote by name, or the default one. The command closes it. @throws {DvError} no-remote, unknown-remote, remote-url, remote-endpoint */
   openRemote(name?: string): Promise<Remote>;
   readonly report: Report;
   /** Aborted by Ctrl-C; work stops at the next safe point. */
@@ -48,8 +48,10 @@ export function createContext(options: ContextOptions): Context {
     signal: options.signal,
     interactive: options.interactive,
     repo: openOnce,
-    async openRemote() {
-      throw new Error('no remote driver is part of this build');
+    async openRemote(name) {
+      const { config, root } = openOnce();
+      const { openRemote, selectRemote } = await import('../remotes/open.ts');
+      return openRemote(selectRemote(config, name), root);
     },
     get jobs() {
       return options.jobs ?? configuredJobs(openOnce) ?? availableParallelism();

@@ -52,6 +52,16 @@ export const exitStatuses: Readonly<Record<DvErrorCode, number>> = {
   'disk-full': 1,
   'not-writable': 1,
   'hooks-not-writable': 1,
+  'objects-damaged': 1,
+  'no-remote': 2,
+  'unknown-remote': 2,
+  'remote-url': 2,
+  'remote-endpoint': 13,
+  'remote-refused': 13,
+  'remote-unreachable': 14,
+  'remote-missing-bucket': 14,
+  'remote-empty': 12,
+  'remote-full': 1,
 };
 
 /** The exit status of a bug: a failure that is not in the catalogue. */

@@ -116,9 +116,9 @@ export const catalogue = {
     message: `${d.path} no longer holds the bytes of ${d.digest}; it was not used`,
     hint: 'dv verify --repair',
   }),
-  'data-missing': (d: { paths: readonly string[]; where: string }) => ({
+  'data-missing': (d: { paths: readonly string[]; where: string; hint?: string }) => ({
     message: `data of ${d.paths.length === 1 ? 'one path is' : `${d.paths.length} paths is`} not in ${d.where}:\n${lines(d.paths)}`,
-    hint: 'dv pull',
+    hint: d.hint ?? 'dv pull',
   }),
   'local-changes': (d: { paths: readonly string[] }) => ({
     message: `these files have changes dv has not recorded, and were kept:\n${lines(d.paths)}`,
@@ -143,6 +143,46 @@ export const catalogue = {
   'hooks-not-writable': (d: { folder: string; reason: string }) => ({
     message: `git looks for hooks in ${d.folder}, where none can be written: ${d.reason}`,
     hint: 'git config --unset core.hooksPath, or dv init --no-hooks',
+  }),
+  'objects-damaged': (d: { paths: readonly string[]; where: string }) => ({
+    message: `${d.where} holds damaged bytes for ${d.paths.length === 1 ? 'one path' : `${d.paths.length} paths`}; they were not used:\n${lines(d.paths)}`,
+    hint: 'dv verify --repair',
+  }),
+  'no-remote': (_: Record<string, never>) => ({
+    message: 'this repository names no remote to keep its data in',
+    hint: 'dv remote add origin s3://bucket/folder (or gs://bucket/folder, or a folder)',
+  }),
+  'unknown-remote': (d: { name: string; known: readonly string[] }) => ({
+    message: `there is no remote ${d.name}${d.known.length === 0 ? '' : `; there is ${d.known.join(', ')}`}`,
+    hint: 'dv remote list',
+  }),
+  'remote-url': (d: { url: string; reason: string; hint?: string }) => ({
+    message: `${d.url} cannot be used as a remote: ${d.reason}`,
+    hint: d.hint ?? 'use s3://bucket/folder, gs://bucket/folder, file:///folder or a folder',
+  }),
+  'remote-endpoint': (d: { name: string; endpoint: string }) => ({
+    message: `.dvconfig sends the data of remote ${d.name} to ${d.endpoint}; your credentials go there only after you have agreed once`,
+    hint: `git config dv.remote.${d.name}.endpoint ${d.endpoint}`,
+  }),
+  'remote-refused': (d: { remote: string; operation: string; permission?: string; reason: string }) => ({
+    message: `${d.remote} refused to ${d.operation}: ${d.reason}${d.permission === undefined ? '' : ` (needs the permission ${d.permission})`}`,
+    hint: 'dv remote check',
+  }),
+  'remote-unreachable': (d: { remote: string; reason: string }) => ({
+    message: `${d.remote} could not be reached: ${d.reason}`,
+    hint: 'check its address and the network, then run the same command again; what has arrived is kept',
+  }),
+  'remote-missing-bucket': (d: { remote: string; bucket: string }) => ({
+    message: `${d.remote}: there is no bucket ${d.bucket}`,
+    hint: 'create the bucket, or correct the URL: dv remote list',
+  }),
+  'remote-empty': (d: { remote: string }) => ({
+    message: `there is no dv data at ${d.remote}`,
+    hint: 'dv push where the data is; if it was pushed, check the address: dv remote list',
+  }),
+  'remote-full': (d: { remote: string }) => ({
+    message: `no space left at ${d.remote}`,
+    hint: 'free some space there and run the same command again; what has arrived is kept',
   }),
 } satisfies Record<string, (details: never) => ErrorText>;
 

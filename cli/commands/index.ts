@@ -60,6 +60,19 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
       load: () => import('./checkout.ts'),
     },
   ],
+  ['push', { group: 'data', summary: 'send data to the remote', load: () => import('./push.ts') }],
+  [
+    'fetch',
+    { group: 'data', summary: 'bring data from the remote into the cache', load: () => import('./fetch.ts') },
+  ],
+  [
+    'pull',
+    {
+      group: 'data',
+      summary: 'fetch, then make the workspace what the pointers say',
+      load: () => import('./pull.ts'),
+    },
+  ],
   [
     'metrics',
     {

@@ -101,7 +101,7 @@ function readOne(
     const before = fstatSync(file);
     if (!before.isFile()) throw new Error('it is neither a file, a folder nor a link');
     const digest =
-      before.size <= chunkBytes
+      before.size < chunkBytes
         ? readWhole(file, before.size, store, stored)
         : readStreamed(file, before.size, store, stored);
     const after = fstatSync(file);

@@ -1,0 +1,52 @@
+import { fetch } from '../../core/ops/fetch.ts';
+import { toRepoPath } from '../../core/store/repo.ts';
+import { defineCommand } from '../command.ts';
+import { fetchExit, fetchLines } from '../report/fetch-words.ts';
+
+export const command = defineCommand<{
+  paths: string[];
+  remote: string | undefined;
+  rev: string[];
+  all: boolean;
+}>({
+  usage: 'fetch [paths..]',
+  summary: 'bring data from the remote into the cache',
+  examples: [
+    ['dv fetch', 'fetches what the workspace points at'],
+    ['dv fetch data/val --rev data/v1', 'fetches one path of a branch'],
+    ['dv fetch --all', 'fetches the data of all branches and tags, so that any can be checked out offline'],
+  ],
+  exits: [3, 10, 12, 13, 14],
+  options: (yargs) =>
+    yargs
+      .positional('paths', {
+        describe: 'tracked paths, or folders that hold some',
+        type: 'string',
+        array: true,
+        default: [],
+      })
+      .option('remote', { describe: 'which remote, if not the default', type: 'string', requiresArg: true })
+      .option('rev', {
+        describe: 'a revision whose data to fetch; may be repeated',
+        type: 'string',
+        array: true,
+        nargs: 1,
+        default: [],
+      })
+      .option('all', { describe: 'the data of all branches and tags', type: 'boolean', default: false }),
+  async run({ paths, remote: name, rev, all }, context) {
+    const repo = context.repo();
+    const remote = await context.openRemote(name);
+    try {
+      const result = await fetch(repo, remote, {
+        ...(rev.length > 0 || all ? { select: { workspace: false, revisions: rev, all } } : {}),
+        ...(paths.length > 0 ? { paths: paths.map((path) => toRepoPath(repo, context.cwd, path)) } : {}),
+        report: context.report,
+        signal: context.signal,
+      });
+      return { value: result, text: fetchLines(result).join('\n'), exit: fetchExit(result) };
+    } finally {
+      await remote.close();
+    }
+  },
+});

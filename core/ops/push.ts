@@ -1,0 +1,221 @@
+/** `dv push`: makes a remote hold everything some commits and the workspace point at. */
+import { DvError } from '../errors.ts';
+import { type Report, silent } from '../events.ts';
+import type { Digest } from '../model/digest.ts';
+import { type Blob, formatIdx, idxNameOf, type PackListing, packListings, parseIdx } from '../model/idx.ts';
+import { columnsOf, type Place } from '../model/place.ts';
+import type { PlaceTable } from '../model/place-table.ts';
+import { formatSnapshotRoot, formatTreeRoot } from '../model/root.ts';
+import type { DataRef, Snapshot } from '../model/snapshot.ts';
+import { countRequests } from '../store/counted-remote.ts';
+import { inParallel } from '../store/in-parallel.ts';
+import type { Remote } from '../store/remote.ts';
+import { blobKey, ensureIdentity, idxKey, packKey, readIdentity, rootKey } from '../store/remote-layout.ts';
+import { RemoteState } from '../store/remote-state.ts';
+import type { Repo } from '../store/repo.ts';
+import { distinctData, distinctSnapshots, readSelection, type Selection } from './transfer/data-sets.ts';
+import { loadKnown } from './transfer/known.ts';
+import { listingsElsewhere, type Parcel, type PushPlan, planPush } from './transfer/plan-push.ts';
+import { readPlaced } from './transfer/receive.ts';
+import { sendPlan } from './transfer/send.ts';
+
+/** How to push. */
+export interface PushOptions {
+  /** Sets of data, one per commit; takes the place of `select`. */
+  readonly sets?: readonly (readonly DataRef[])[];
+  /** Which commits; by default the workspace as it stands and HEAD. */
+  readonly select?: Selection;
+  /** Only find out what would be sent. */
+  readonly dryRun?: boolean;
+  readonly report?: Report;
+  readonly signal?: AbortSignal;
+}
+
+/** What a push did (or, with `dryRun`, would do). */
+export interface PushResult {
+  /** The remote's URL. */
+  readonly remote: string;
+  /** Objects sent: files and listings. */
+  readonly objects: number;
+  /** Of these, files. */
+  readonly files: number;
+  /** The files' bytes. */
+  readonly bytes: number;
+  readonly packs: number;
+  readonly requests: number;
+  /** Whether the remote held everything before. */
+  readonly upToDate: boolean;
+}
+
+/** How many small questions are asked at once. */
+const asksAtOnce = 16;
+
+/**
+ * Pushes data. Order: packs and blobs, then the idx that says what is in them, then the roots of trees, then
+ * those of snapshots; nothing is claimed before it is there. When everything is there already, that is one
+ * request per snapshot.
+ * Guarantee: if the process dies, the remote holds nothing that says more than is true, and the next push goes
+ * on from the last pack that arrived whole. Two pushes at once may send the same objects twice; both succeed.
+ * @throws {DvError} data-missing, objects-damaged (after everything else was sent), newer-format, remote-*.
+ */
+export async function push(repo: Repo, target: Remote, options: PushOptions = {}): Promise<PushResult> {
+  const { report = silent, signal } = options;
+  const remote = countRequests(target);
+  const snapshots =
+    options.sets === undefined
+      ? await readSelection(repo, options.select ?? { workspace: true, revisions: ['HEAD'], all: false })
+      : distinctSnapshots(options.sets);
+  const result = (plan: Pick<PushPlan, 'packs' | 'blobs'>, upToDate: boolean): PushResult => {
+    const sent = [...plan.packs.flat(), ...plan.blobs];
+    const files = sent.filter((parcel) => !parcel.listing);
+    return {
+      remote: remote.url,
+      objects: sent.length,
+      files: files.length,
+      bytes: files.reduce((sum, parcel) => sum + parcel.sizeBytes, 0),
+      packs: plan.packs.length,
+      requests: remote.traffic.requests,
+      upToDate,
+    };
+  };
+
+  const there = await inParallel(snapshots, asksAtOnce, async ({ digest }) =>
+    remote.head(rootKey(digest), { signal }),
+  );
+  const unrooted = snapshots.filter((_, i) => there[i] === undefined);
+  if (unrooted.length === 0) return result({ packs: [], blobs: [] }, true);
+
+  const state = new RemoteState(repo.dvDir, remote.url);
+  const identity = options.dryRun
+    ? await readIdentity(remote, { signal })
+    : await ensureIdentity(remote, { signal });
+  if (identity !== undefined) state.bindTo(identity.id);
+  const known = await loadKnown(remote, state, { report, signal });
+  const earlier = await takeUpNotes(remote, state, known, signal);
+
+  const refs = distinctData(unrooted);
+  const { fetched, rooted } = await readListings(repo, remote, refs, known, signal);
+  const onRemote = (digest: Digest) => known.has(digest);
+  const plan = planPush(repo, { refs, onRemote, fetched, rooted }, remote.url);
+  if (options.dryRun) return result(plan, false);
+
+  const sent = await sendPlan(plan, { repo, remote, state, report, signal });
+  const packs = [...earlier.packs, ...sent.packs];
+  const blobs = [...earlier.blobs, ...sent.blobs];
+  if (packs.length + blobs.length > 0) {
+    const bytes = formatIdx(packs, blobs);
+    const name = idxNameOf(bytes);
+    await remote.put(idxKey(name), bytes, { signal });
+    state.saveIdx(name, bytes);
+    state.forgetSent([...packs.map((pack) => pack.name), ...blobs.map((blob) => blob.digest.slice(7))]);
+    known.add(parseIdx(bytes, idxKey(name)));
+  }
+  refuseIncomplete(remote, sent);
+  await putRoots(remote, plan, unrooted, known, rooted, signal);
+  return result(plan, false);
+}
+
+/** Objects that were to be sent and could not be: nothing is claimed. */
+function refuseIncomplete(
+  remote: Remote,
+  sent: { damaged: readonly Parcel[]; missing: readonly Parcel[] },
+): void {
+  const paths = (parcels: readonly Parcel[]) => parcels.map((parcel) => parcel.path).sort();
+  if (sent.damaged.length > 0) {
+    throw new DvError('objects-damaged', {
+      paths: paths([...sent.damaged, ...sent.missing]),
+      where: 'the cache',
+    });
+  }
+  if (sent.missing.length > 0) {
+    throw new DvError('data-missing', {
+      paths: paths(sent.missing),
+      where: `the cache, nor on ${remote.url}`,
+    });
+  }
+}
+
+/** Packs and blobs an earlier push sent before it was cut. Those that are still there need not be sent again. */
+async function takeUpNotes(
+  remote: Remote,
+  state: RemoteState,
+  known: PlaceTable,
+  signal: AbortSignal | undefined,
+): Promise<{ packs: PackListing[]; blobs: Blob[] }> {
+  const packs: PackListing[] = [];
+  const blobs: Blob[] = [];
+  await inParallel(state.listSent(), asksAtOnce, async ({ name, idx }) => {
+    const keys = [
+      ...idx.packs.map((pack) => ({ key: packKey(pack.name), sizeBytes: pack.sizeBytes })),
+      ...idx.blobs.map((blob) => ({ key: blobKey(blob.digest), sizeBytes: blob.sizeBytes })),
+    ];
+    for (const { key, sizeBytes } of keys) {
+      if ((await remote.head(key, { signal }))?.sizeBytes !== sizeBytes) {
+        state.forgetSent([name]);
+        return;
+      }
+    }
+    packs.push(...packListings(idx));
+    blobs.push(...idx.blobs);
+    known.add(idx);
+  });
+  return { packs, blobs };
+}
+
+/**
+ * Listings the cache does not hold: a tree whose root is on the remote needs none; of the others they are read
+ * from there, where they are. A repository that pushes what it never pulled has such trees.
+ */
+async function readListings(
+  repo: Repo,
+  remote: Remote,
+  refs: readonly DataRef[],
+  known: PlaceTable,
+  signal: AbortSignal | undefined,
+): Promise<{ fetched: Map<Digest, Uint8Array>; rooted: Set<Digest> }> {
+  const fetched = new Map<Digest, Uint8Array>();
+  const rooted = new Set<Digest>();
+  const asked = new Set<Digest>();
+  for (;;) {
+    const open = listingsElsewhere(repo, refs, fetched).filter(({ tree }) => !rooted.has(tree));
+    const news = open.flatMap(({ missing }) => missing).filter((digest) => !asked.has(digest));
+    if (news.length === 0) return { fetched, rooted };
+    await inParallel(open, asksAtOnce, async ({ tree, missing }) => {
+      if (!asked.has(tree) && (await remote.head(rootKey(tree), { signal })) !== undefined) rooted.add(tree);
+      for (const digest of missing) {
+        asked.add(digest);
+        if (rooted.has(tree)) continue;
+        const bytes = await readPlaced(remote, known.places(digest), digest, signal);
+        if (bytes !== undefined) fetched.set(digest, bytes);
+      }
+    });
+  }
+}
+
+/** Writes the roots the remote lacks: of trees first, then of the snapshots that name them. */
+async function putRoots(
+  remote: Remote,
+  plan: PushPlan,
+  snapshots: readonly Snapshot[],
+  known: PlaceTable,
+  rooted: ReadonlySet<Digest>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const placeOf = (digest: Digest): Place => {
+    const place = known.find(digest);
+    if (place === undefined) throw new Error(`${digest} was neither sent nor on ${remote.url}`);
+    return place;
+  };
+  await inParallel(plan.parts, asksAtOnce, async ({ ref, own, entries }) => {
+    const tree = ref.pointer.digest;
+    if (ref.pointer.kind === 'file' || rooted.has(tree) || entries === undefined) return;
+    if (!plan.incomplete.has(tree) && (await remote.head(rootKey(tree), { signal })) !== undefined) return;
+    const places = columnsOf([...own, ...entries.map((entry) => entry.digest)].map(placeOf));
+    await remote.put(rootKey(tree), formatTreeRoot({ tree, own, places }), { signal });
+  });
+  await inParallel(snapshots, asksAtOnce, async (snapshot) => {
+    const files = snapshot.refs.filter((ref) => ref.pointer.kind === 'file');
+    const places = columnsOf(files.map((ref) => placeOf(ref.pointer.digest)));
+    await remote.put(rootKey(snapshot.digest), formatSnapshotRoot({ snapshot, places }), { signal });
+  });
+}

@@ -1,0 +1,183 @@
+/** Reads objects from where a remote has them: in ranges of packs, or whole. */
+import { type Digest, digestOf } from '../../model/digest.ts';
+import { decodeStored, type Place } from '../../model/place.ts';
+import { inParallel } from '../../store/in-parallel.ts';
+import type { Inbox } from '../../store/inbox.ts';
+import type { Remote } from '../../store/remote.ts';
+import { blobKey, packKey } from '../../store/remote-layout.ts';
+
+/** Ranges are joined over gaps of up to this many bytes: reading them costs less than another request. */
+export const joinGapBytes = 256 << 10;
+/** A range is at most this long, unless one object is. */
+export const rangeBytes = 8 << 20;
+/** Ranges on their way at once. */
+const rangesAtOnce = 8;
+/** Large objects are asked for in pieces of this many bytes, a few ahead. */
+const pieceBytes = 8 << 20;
+const piecesAhead = 4;
+/** Bytes that are settled in the cache together: a pull that is cut keeps all but the last of these. */
+const waveBytes = 512 << 20;
+
+/** An object to receive. */
+export interface Wanted {
+  readonly digest: Digest;
+  /** What the listing that names it says; of a listing itself, 0: nobody says. */
+  readonly sizeBytes: number;
+  readonly place: Place;
+}
+
+/** Part of a pack to ask for at once, and what is wanted of it. */
+export interface Range {
+  readonly pack: string;
+  readonly offset: number;
+  readonly length: number;
+  readonly objects: readonly Wanted[];
+}
+
+/** Cuts what is wanted of packs into ranges: in order of place, joined over small gaps. */
+export function planRanges(wanted: readonly Wanted[]): Range[] {
+  const byPack = new Map<string, Wanted[]>();
+  for (const object of wanted) {
+    const { pack } = object.place;
+    if (pack === undefined) continue;
+    const others = byPack.get(pack);
+    if (others === undefined) byPack.set(pack, [object]);
+    else others.push(object);
+  }
+  const ranges: Range[] = [];
+  for (const [pack, objects] of byPack) {
+    objects.sort((a, b) => a.place.offset - b.place.offset);
+    let first = 0;
+    let start = objects[0]!.place.offset;
+    let end = start;
+    objects.forEach((object, i) => {
+      const { offset, length } = object.place;
+      if (i > first && (offset - end > joinGapBytes || offset + length - start > rangeBytes)) {
+        ranges.push({ pack, offset: start, length: end - start, objects: objects.slice(first, i) });
+        first = i;
+        start = offset;
+        end = offset;
+      }
+      end = Math.max(end, offset + length);
+    });
+    ranges.push({ pack, offset: start, length: end - start, objects: objects.slice(first) });
+  }
+  return ranges;
+}
+
+/** Reads an object of a few megabytes into memory from the first of its places that has it whole. */
+export async function readPlaced(
+  remote: Remote,
+  places: readonly Place[],
+  digest: Digest,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array | undefined> {
+  for (const { pack, offset, length, encoding } of places) {
+    const stored =
+      pack === undefined
+        ? await remote.get(blobKey(digest), { signal })
+        : await remote.getRange(packKey(pack), offset, length, { signal });
+    const bytes = stored === undefined ? undefined : decodeStored(stored, encoding);
+    if (bytes !== undefined && digestOf(bytes) === digest) return bytes;
+  }
+  return undefined;
+}
+
+/** What receiving needs. */
+export interface ReceiveOptions {
+  readonly remote: Remote;
+  readonly inbox: Inbox;
+  /** Called as objects arrive. */
+  readonly advance: (files: number, bytes: number) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Receives objects into the cache.
+ * @returns those whose place does not hold their bytes.
+ * @throws {DvError} disk-full, not-writable, remote-*
+ */
+export async function receive(wanted: readonly Wanted[], options: ReceiveOptions): Promise<Wanted[]> {
+  const failed: Wanted[] = [];
+  const work = [
+    ...planRanges(wanted).map((range) => ({
+      bytes: range.length,
+      run: async () => failed.push(...(await receiveRange(range, options))),
+    })),
+    ...wanted
+      .filter(({ place }) => place.pack === undefined)
+      .map((object) => ({
+        bytes: object.sizeBytes,
+        run: async () => {
+          if (!(await receiveBlob(object, options))) failed.push(object);
+        },
+      })),
+  ];
+  for (let at = 0; at < work.length; ) {
+    let end = at;
+    for (let bytes = 0; end < work.length && (end === at || bytes + work[end]!.bytes <= waveBytes); end++) {
+      bytes += work[end]!.bytes;
+    }
+    await inParallel(work.slice(at, end), rangesAtOnce, async ({ run }) => {
+      options.signal?.throwIfAborted();
+      await run();
+    });
+    await options.inbox.settle();
+    at = end;
+  }
+  return failed;
+}
+
+async function receiveRange(range: Range, options: ReceiveOptions): Promise<Wanted[]> {
+  const { remote, inbox, signal } = options;
+  const bytes =
+    range.length === 0
+      ? new Uint8Array(0)
+      : await remote.getRange(packKey(range.pack), range.offset, range.length, { signal });
+  if (bytes === undefined) return [...range.objects];
+  const result = await inbox.unpack({
+    bytes,
+    digests: range.objects.map((object) => object.digest),
+    offsets: range.objects.map((object) => object.place.offset - range.offset),
+    lengths: range.objects.map((object) => object.place.length),
+    encodings: range.objects.map((object) => object.place.encoding),
+  });
+  options.advance(range.objects.length - result.damaged.length, result.bytes);
+  if (result.damaged.length === 0) return [];
+  const damaged = new Set(result.damaged);
+  return range.objects.filter((object) => damaged.has(object.digest));
+}
+
+/** Receives a large object piece by piece; `false` when it is not there or not whole. */
+async function receiveBlob({ digest, ...wanted }: Wanted, options: ReceiveOptions): Promise<boolean> {
+  const { remote, inbox, signal } = options;
+  const key = blobKey(digest);
+  const sizeBytes = wanted.sizeBytes > 0 ? wanted.sizeBytes : (await remote.head(key, { signal }))?.sizeBytes;
+  if (sizeBytes === undefined) return false;
+  let gone = false;
+  const pieces = async function* () {
+    const asked: Promise<Uint8Array | undefined>[] = [];
+    const ask = (offset: number) => {
+      const piece = remote.getRange(key, offset, Math.min(pieceBytes, sizeBytes - offset), { signal });
+      // A piece that fails is met in its turn; until then it is no unhandled rejection.
+      piece.catch(() => {});
+      asked.push(piece);
+    };
+    let next = 0;
+    for (; next < sizeBytes && asked.length < piecesAhead; next += pieceBytes) ask(next);
+    for (let piece = asked.shift(); piece !== undefined; piece = asked.shift()) {
+      const bytes = await piece;
+      if (bytes === undefined) {
+        gone = true;
+        return;
+      }
+      if (next < sizeBytes) ask(next);
+      next += pieceBytes;
+      yield bytes;
+      options.advance(0, bytes.length);
+    }
+  };
+  const whole = await inbox.receive(digest, pieces());
+  if (whole && !gone) options.advance(1, 0);
+  return whole && !gone;
+}
