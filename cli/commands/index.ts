@@ -60,6 +60,14 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
       load: () => import('./checkout.ts'),
     },
   ],
+  [
+    'remote',
+    {
+      group: 'data',
+      summary: 'where data is pushed to: add, list, remove, set-default, check',
+      load: () => import('./remote.ts'),
+    },
+  ],
   ['push', { group: 'data', summary: 'send data to the remote', load: () => import('./push.ts') }],
   [
     'fetch',
