@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type IgnoreRules, ignoreNothing, withIgnoreFile } from '../../../core/model/ignore.ts';
@@ -51,6 +51,26 @@ test.each([
   ['?', 'é', false],
   ['??', 'é', true],
 ])('%j on %j: %j', (rules, path, expected) => expect(ignores(rules, path)).toBe(expected));
+
+test('the example file does what its comments say', () => {
+  const example = readFileSync(new URL('../../../.dvcignore.example', import.meta.url), 'utf8');
+  for (const path of ['.DS_Store', 'a/b/notes.txt~', 'x/.ipynb_checkpoints/', 'a.part']) {
+    expect(ignores(example, path), path).toBe(true);
+  }
+  const onlyPng = example.replace(/^# (!?previews)/gm, '$1');
+  expect(onlyPng).not.toBe(example);
+  for (const [path, expected] of [
+    ['previews/a.jpg', true],
+    ['previews/a.png', false],
+    ['previews/deep/', false],
+    ['previews/deep/a.png', false],
+    ['previews/deep/a.jpg', true],
+    ['other/a.jpg', false],
+  ] as const) {
+    expect(ignores(onlyPng, path), path).toBe(expected);
+    expect(ignores(example, path), path).toBe(false);
+  }
+});
 
 test('a nearer file decides before a farther one', () => {
   const top = withIgnoreFile(ignoreNothing, '', 'build\n*.log\n');
