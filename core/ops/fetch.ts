@@ -9,15 +9,15 @@ import { parseSnapshotRoot, parseTreeRoot, type TreeRoot } from '../model/root.t
 import type { DataRef, Snapshot } from '../model/snapshot.ts';
 import { readTree, treeObjects } from '../model/tree.ts';
 import { hasObject, readObject } from '../store/cache.ts';
+import { CacheWriter } from '../store/cache-writer.ts';
 import { countRequests } from '../store/counted-remote.ts';
 import { inParallel } from '../store/in-parallel.ts';
-import { Inbox } from '../store/inbox.ts';
 import { missingObjects } from '../store/objects.ts';
 import type { Remote } from '../store/remote.ts';
 import { readIdentity, rootKey } from '../store/remote-layout.ts';
 import { RemoteState } from '../store/remote-state.ts';
 import type { Repo } from '../store/repo.ts';
-import { TransferPool } from '../store/transfer-pool.ts';
+import { ThreadPool } from '../store/thread-pool.ts';
 import {
   distinctData,
   distinctSnapshots,
@@ -86,12 +86,12 @@ export async function fetch(repo: Repo, target: Remote, options: FetchOptions = 
   if (open.length === 0) {
     return { remote: remote.url, objects: 0, files: 0, bytes: 0, requests: 0, upToDate: true, failures: [] };
   }
-  const pool = new TransferPool();
-  const inbox = new Inbox(repo, pool);
+  const pool = new ThreadPool();
+  const writer = new CacheWriter(repo, pool);
   try {
-    return await new Fetching(repo, remote, inbox, report, signal).run(snapshots, open);
+    return await new Fetching(repo, remote, writer, report, signal).run(snapshots, open);
   } finally {
-    inbox.discard();
+    writer.discard();
     await pool.close();
   }
 }
@@ -129,7 +129,7 @@ interface Open {
 class Fetching {
   readonly #repo: Repo;
   readonly #remote: ReturnType<typeof countRequests>;
-  readonly #inbox: Inbox;
+  readonly #writer: CacheWriter;
   readonly #report: Report;
   readonly #signal: AbortSignal | undefined;
   readonly #state: RemoteState;
@@ -142,13 +142,13 @@ class Fetching {
   constructor(
     repo: Repo,
     remote: ReturnType<typeof countRequests>,
-    inbox: Inbox,
+    writer: CacheWriter,
     report: Report,
     signal: AbortSignal | undefined,
   ) {
     this.#repo = repo;
     this.#remote = remote;
-    this.#inbox = inbox;
+    this.#writer = writer;
     this.#report = report;
     this.#signal = signal;
     this.#state = new RemoteState(repo.dvDir, remote.url);
@@ -354,7 +354,7 @@ class Fetching {
           (
             await receive(ready, {
               remote: this.#remote,
-              inbox: this.#inbox,
+              writer: this.#writer,
               advance,
               signal: this.#signal,
             })

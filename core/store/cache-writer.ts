@@ -1,25 +1,32 @@
 /** Adds objects to the cache in batches: temporary names, one flush, then their real names. */
-import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { DvError, systemCode } from '../errors.ts';
-import { type Digest, digestOf } from '../model/digest.ts';
+import { type Digest, DigestBuilder, digestOf } from '../model/digest.ts';
 import { temporaryName } from './atomic.ts';
-import { type Cache, hasObject, objectPath } from './cache.ts';
+import { type Cache, hasObject } from './cache.ts';
 import { flushFiles } from './flush.ts';
+import { adoptNewObject, newObjectPath, settleObjects, writeNewObject } from './new-objects.ts';
+import { writeAll } from './stat-files.ts';
+import type { ThreadPool } from './thread-pool.ts';
+import type { UnpackResult, UnpackTask } from './unpack-objects.ts';
 
 /**
  * Objects on their way into the cache. Nothing is visible under its digest before `commit`.
- * Guarantee: an object's file, once there under its name, is complete; if the process dies before `commit`
- * ends, only files in `tmp/` are left over.
+ * Guarantee: an object's file, once there under its name, is complete and durable; if the process dies before
+ * `commit` ends, only files in `tmp/` are left over.
  */
 export class CacheWriter {
   readonly #cache: Cache;
+  readonly #pool: ThreadPool | undefined;
   readonly #folder: string;
-  readonly #pending = new Map<Digest, string>();
+  readonly #pending = new Set<Digest>();
   #made = false;
 
-  constructor(cache: Cache) {
+  /** @param pool threads for bulk work; without them everything is done on this one. */
+  constructor(cache: Cache, pool?: ThreadPool) {
     this.#cache = cache;
+    this.#pool = pool;
     this.#folder = join(cache.temporaryDir, temporaryName());
   }
 
@@ -35,9 +42,9 @@ export class CacheWriter {
   add(digest: Digest, bytes: Uint8Array): void {
     if (this.has(digest)) return;
     if (digestOf(bytes) !== digest) throw new DvError('object-damaged', { digest, path: 'what arrived' });
-    const temporary = this.temporaryFor(digest);
-    guardWrites(this.#cache, () => writeFileSync(temporary, bytes, { flag: 'wx', mode: 0o444 }));
-    this.adopt(digest, temporary);
+    const folder = this.folder();
+    guardWrites(this.#cache, () => writeNewObject(folder, digest, bytes));
+    this.#pending.add(digest);
   }
 
   /** Adds bytes under their digest, and gives it back. */
@@ -47,7 +54,48 @@ export class CacheWriter {
     return digest;
   }
 
-  /** The folder for files that a caller writes itself, each named by the hex of its digest. */
+  /**
+   * Adds the objects of part of a pack; its memory is handed over.
+   * @returns the objects that are damaged there and were not added.
+   * @throws {DvError} disk-full, not-writable
+   */
+  async unpack(part: Omit<UnpackTask, 'kind' | 'folder'>): Promise<UnpackResult> {
+    const task: UnpackTask = { kind: 'unpack', folder: this.folder(), ...part };
+    const size = { files: part.digests.length, bytes: part.bytes.length };
+    const result = await this.#writing(() => this.#threads().run<'unpack'>(task, size));
+    const damaged = new Set(result.damaged);
+    for (const digest of part.digests) if (!damaged.has(digest)) this.#pending.add(digest);
+    return result;
+  }
+
+  /**
+   * Adds an object of any size, piece by piece.
+   * @returns whether the bytes were those of the digest.
+   * @throws {DvError} disk-full, not-writable, and what the pieces throw.
+   */
+  async receive(digest: Digest, pieces: AsyncIterable<Uint8Array>): Promise<boolean> {
+    const folder = this.folder();
+    const partial = join(folder, `${digest.slice(7)}.part`);
+    const file = guardWrites(this.#cache, () => openSync(partial, 'w', 0o444));
+    const hash = new DigestBuilder();
+    try {
+      for await (const piece of pieces) {
+        hash.update(piece);
+        guardWrites(this.#cache, () => writeAll(file, piece));
+      }
+    } finally {
+      closeSync(file);
+    }
+    if (hash.finish() !== digest) {
+      rmSync(partial, { force: true });
+      return false;
+    }
+    guardWrites(this.#cache, () => adoptNewObject(folder, digest, partial));
+    this.#pending.add(digest);
+    return true;
+  }
+
+  /** The folder for a task that writes new objects itself (see new-objects.ts); tell of them with `adopt`. */
   folder(): string {
     if (!this.#made) {
       guardWrites(this.#cache, () => mkdirSync(this.#folder, { recursive: true }));
@@ -56,14 +104,9 @@ export class CacheWriter {
     return this.#folder;
   }
 
-  /** A path for a caller that writes the object's file itself; hand it over with `adopt`. */
-  temporaryFor(digest: Digest): string {
-    return join(this.folder(), digest.slice(7));
-  }
-
-  /** Takes over a complete, checked file written at `temporaryFor(digest)`. */
-  adopt(digest: Digest, temporary: string): void {
-    this.#pending.set(digest, temporary);
+  /** Takes over complete, checked objects that were written into `folder()`. */
+  adopt(digests: Iterable<Digest>): void {
+    for (const digest of digests) this.#pending.add(digest);
   }
 
   /** How many objects wait for `commit`. */
@@ -71,37 +114,51 @@ export class CacheWriter {
     return this.#pending.size;
   }
 
-  /** Makes all objects durable and gives them their names. The batch is empty afterwards and can go on. */
+  /**
+   * Makes all objects durable and gives them their names. The batch is empty afterwards and can go on. No object
+   * may be on its way in meanwhile.
+   */
   async commit(): Promise<void> {
-    if (this.#pending.size === 0) return;
-    await flushFiles(this.#folder, [...this.#pending.values()]);
-    const made = new Set<string>();
-    guardWrites(this.#cache, () => {
-      for (const [digest, temporary] of this.#pending) {
-        const path = objectPath(this.#cache, digest);
-        const folder = dirname(path);
-        if (!made.has(folder)) {
-          mkdirSync(folder, { recursive: true });
-          made.add(folder);
-        }
-        chmodSync(temporary, 0o444);
-        renameSync(temporary, path);
-      }
+    const digests = [...this.#pending];
+    if (digests.length === 0) return;
+    const folder = this.#folder;
+    await flushFiles(
+      folder,
+      digests.map((digest) => newObjectPath(folder, digest)),
+    );
+    const { objectsDir } = this.#cache;
+    const slice = (from: number, to: number) =>
+      ({ kind: 'settle', folder, objectsDir, digests: digests.slice(from, to) }) as const;
+    await this.#writing(async () => {
+      if (this.#pool === undefined) settleObjects(slice(0, digests.length));
+      else await this.#pool.runSliced('settle', digests.length, slice, () => {});
     });
     this.#pending.clear();
-    this.discard();
   }
 
-  /** Drops what was not committed. */
+  /** Drops what was not committed. Call it in any case, when done. */
   discard(): void {
     this.#pending.clear();
     if (this.#made) rmSync(this.#folder, { recursive: true, force: true });
     this.#made = false;
   }
+
+  #threads(): ThreadPool {
+    if (this.#pool === undefined) throw new Error('this cache writer was made without threads');
+    return this.#pool;
+  }
+
+  async #writing<Result>(work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      throw explainWriteFailure(error, this.#cache.objectsDir);
+    }
+  }
 }
 
 /** Runs something that writes into the cache, and turns a full disk or missing permission into our words. */
-export function guardWrites<Result>(cache: Cache, write: () => Result): Result {
+function guardWrites<Result>(cache: Cache, write: () => Result): Result {
   try {
     return write();
   } catch (error) {

@@ -8,11 +8,11 @@ import { comparePaths, joinPaths, type RepoPath } from '../model/repo-path.ts';
 import { encodeTree, readTree, type TreeEntry, totalBytes } from '../model/tree.ts';
 import { type Cache, readObject } from './cache.ts';
 import { CacheWriter, explainWriteFailure } from './cache-writer.ts';
-import { FilePool } from './file-pool.ts';
 import { missingObjects } from './objects.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
 import { loadStatIndex, looksUnchanged, type StatIndex, saveStatIndex } from './stat-index.ts';
+import { ThreadPool } from './thread-pool.ts';
 import { type Walked, walk } from './walk.ts';
 
 /** A file that could not be read. */
@@ -86,8 +86,8 @@ export async function capture(repo: Repo, path: RepoPath, options: CaptureOption
   if (top === undefined) throw new DvError('path-missing', { repoPath: path });
   const isFolder = top.isDirectory();
   const walked: Walked = isFolder ? walk(repo.root, path) : { paths: ['' as RepoPath], problems: [] };
-  const pool = new FilePool();
-  const writer = new CacheWriter(repo);
+  const pool = new ThreadPool();
+  const writer = new CacheWriter(repo, pool);
   try {
     return await captureListed(repo, path, { isFolder, walked, pool, writer }, options);
   } catch (error) {
@@ -101,7 +101,7 @@ export async function capture(repo: Repo, path: RepoPath, options: CaptureOption
 interface Work {
   readonly isFolder: boolean;
   readonly walked: Walked;
-  readonly pool: FilePool;
+  readonly pool: ThreadPool;
   readonly writer: CacheWriter;
 }
 
@@ -184,13 +184,13 @@ async function captureListed(
 
 /** Looks at every file. */
 export async function statAll(
-  pool: FilePool,
+  pool: ThreadPool,
   folder: string,
   paths: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<Float64Array> {
   const columns = new Float64Array(paths.length * statWidth);
-  await pool.run(
+  await pool.runSliced(
     'stat',
     paths.length,
     (from, to) => ({ kind: 'stat', folder, names: paths.slice(from, to).join('\0') }),
@@ -242,7 +242,7 @@ async function readAll(job: ReadAll): Promise<void> {
   const youngMs = Date.now() - 20;
   let files = 0;
   let bytes = 0;
-  await work.pool.run(
+  await work.pool.runSliced(
     'read',
     toRead.length,
     (from, to) => ({
@@ -262,7 +262,7 @@ async function readAll(job: ReadAll): Promise<void> {
         bytes += Math.max(0, columns[i * statWidth]!);
         if (columns[i * statWidth + 1]! >= youngMs) columns[i * statWidth + 1] = Number.POSITIVE_INFINITY;
       }
-      for (const digest of result.stored) work.writer.adopt(digest, work.writer.temporaryFor(digest));
+      work.writer.adopt(result.stored);
       for (const [k, reason] of result.reasons) {
         failures.push({
           path: joinPaths(job.path, paths[toRead[from + k]!]!).replace(/\/$/, '') as RepoPath,

@@ -118,7 +118,7 @@ async function writeAll(repo: Repo, job: Writing, work: Work): Promise<void> {
   const damaged = new Set<Digest>();
   let files = 0;
   let bytes = 0;
-  await work.pool.run(
+  await work.pool.runSliced(
     'write',
     writes.length,
     (from, to) => {

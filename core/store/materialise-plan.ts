@@ -6,12 +6,12 @@ import { joinPaths, parentOf, type RepoPath } from '../model/repo-path.ts';
 import { diffEntries, sameEntry, type TreeChange, type TreeEntry } from '../model/tree.ts';
 import { CacheWriter } from './cache-writer.ts';
 import { entriesOfIndex, statAll } from './capture.ts';
-import type { FilePool } from './file-pool.ts';
 import type { MaterialisedPath, MaterialiseOptions, Target } from './materialise.ts';
 import { missingObjects } from './objects.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
 import { looksUnchanged, type StatIndex } from './stat-index.ts';
+import type { ThreadPool } from './thread-pool.ts';
 
 /** What is to happen to one file, decided before anything is touched. */
 export type Action =
@@ -40,7 +40,7 @@ export interface Plan {
 
 /** What planning and applying share: how to materialise, the threads, and what was done so far. */
 export interface Work extends MaterialiseOptions {
-  readonly pool: FilePool;
+  readonly pool: ThreadPool;
   /** To be called before the first file is written, so that a killed command's leftovers are found. */
   mark(): void;
   readonly outcome: {
@@ -128,10 +128,10 @@ async function decideByContent(
 ): Promise<void> {
   const { changes, actions, columns, unsure } = job;
   if (unsure.length === 0) return;
-  const writer = new CacheWriter(repo);
+  const writer = new CacheWriter(repo, work.pool);
   const store = work.force ? { objectsDir: repo.objectsDir, temporaryFolder: writer.folder() } : undefined;
   try {
-    await work.pool.run(
+    await work.pool.runSliced(
       'read',
       unsure.length,
       (from, to) => ({
@@ -144,7 +144,7 @@ async function decideByContent(
         ...(store === undefined ? {} : { store }),
       }),
       (from, result) => {
-        for (const digest of result.stored) writer.adopt(digest, writer.temporaryFor(digest));
+        writer.adopt(result.stored);
         result.digests.forEach((digest, k) => {
           const i = unsure[from + k]!;
           const change = changes[i]!;
@@ -188,9 +188,9 @@ async function saveLastCopies(repo: Repo, job: Deciding, work: Work): Promise<vo
   );
   const last = going.filter((i) => absent.has(job.changes[i]!.before!.digest));
   if (last.length === 0) return;
-  const writer = new CacheWriter(repo);
+  const writer = new CacheWriter(repo, work.pool);
   try {
-    await work.pool.run(
+    await work.pool.runSliced(
       'read',
       last.length,
       (from, to) => ({
@@ -203,7 +203,7 @@ async function saveLastCopies(repo: Repo, job: Deciding, work: Work): Promise<vo
         store: { objectsDir: repo.objectsDir, temporaryFolder: writer.folder() },
       }),
       (from, result) => {
-        for (const digest of result.stored) writer.adopt(digest, writer.temporaryFor(digest));
+        writer.adopt(result.stored);
         for (const [k] of result.reasons) job.actions[last[from + k]!] = 'keep';
       },
       { signal: work.signal },

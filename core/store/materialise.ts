@@ -7,7 +7,6 @@ import type { RepoPath } from '../model/repo-path.ts';
 import { readTree, type TreeEntry } from '../model/tree.ts';
 import { readObject } from './cache.ts';
 import { explainWriteFailure } from './cache-writer.ts';
-import { FilePool } from './file-pool.ts';
 import { markFinished, markUnfinished, sweepUnfinished } from './leftovers.ts';
 import { applyPlan } from './materialise-apply.ts';
 import { makePlan, type Work } from './materialise-plan.ts';
@@ -15,6 +14,7 @@ import { missingObjects } from './objects.ts';
 import type { Repo } from './repo.ts';
 import { fileModeOf } from './stat-files.ts';
 import { loadStatIndex, type StatIndex } from './stat-index.ts';
+import { ThreadPool } from './thread-pool.ts';
 
 /** A path and what it is to become; without a pointer, what dv put there is removed. */
 export interface Target {
@@ -76,7 +76,7 @@ export async function materialise(
   targets: readonly Target[],
   options: MaterialiseOptions,
 ): Promise<Materialised> {
-  const pool = new FilePool();
+  const pool = new ThreadPool();
   const outcome = {
     changed: [] as MaterialisedPath[],
     kept: [] as RepoPath[],

@@ -7,16 +7,15 @@ import {
   openSync,
   readlinkSync,
   readSync,
-  renameSync,
   type Stats,
   unlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { systemCode } from '../errors.ts';
 import { type Digest, DigestBuilder, digestOf } from '../model/digest.ts';
 import { linkProblem } from '../model/repo-path.ts';
 import { temporaryName } from './atomic.ts';
 import { hasObject } from './cache.ts';
+import { adoptNewObject, writeNewObject } from './new-objects.ts';
 import { absolute, bufferOf, chunkBytes, putStat, statWidth, writeAll } from './stat-files.ts';
 
 /** Files to hash and, with `store`, to copy into the cache. */
@@ -26,7 +25,7 @@ export interface ReadTask {
   readonly names: string;
   readonly store?: {
     readonly objectsDir: string;
-    /** Existing folder for finished copies, named by the hex of their digest. */
+    /** Existing folder for the new objects. */
     readonly temporaryFolder: string;
   };
 }
@@ -136,7 +135,7 @@ function readWhole(
   return digest;
 }
 
-/** Puts bytes beside the other new objects, unless the cache or another thread has them already. */
+/** Puts bytes among the new objects, unless the cache or another thread has them already. */
 function keepBytes(
   store: NonNullable<ReadTask['store']>,
   digest: Digest,
@@ -144,22 +143,7 @@ function keepBytes(
   stored: Digest[],
 ): void {
   if (hasObject(store, digest)) return;
-  storing(() => {
-    const target = join(store.temporaryFolder, digest.slice(7));
-    let copy: number;
-    try {
-      copy = openSync(target, 'wx', 0o444);
-    } catch (error) {
-      if (systemCode(error) === 'EEXIST') return;
-      throw error;
-    }
-    try {
-      writeAll(copy, bytes);
-    } finally {
-      closeSync(copy);
-    }
-    stored.push(digest);
-  });
+  if (storing(() => writeNewObject(store.temporaryFolder, digest, bytes))) stored.push(digest);
 }
 
 function readStreamed(
@@ -188,7 +172,7 @@ function readStreamed(
   const digest = hash.finish();
   if (store && partial) {
     if (length === size && !hasObject(store, digest)) {
-      storing(() => renameSync(partial, join(store.temporaryFolder, digest.slice(7))));
+      storing(() => adoptNewObject(store.temporaryFolder, digest, partial));
       stored.push(digest);
     } else unlinkSync(partial);
   }

@@ -1,15 +1,12 @@
 /** Bytes of a pack → files for the cache, each checked against its digest. Synchronous. */
-import { closeSync, mkdirSync, openSync, renameSync } from 'node:fs';
-import { systemCode } from '../errors.ts';
 import { type Digest, digestOf } from '../model/digest.ts';
 import { decodeStored, type Encoding } from '../model/place.ts';
-import { objectPath } from './cache.ts';
-import { writeAll } from './stat-files.ts';
+import { writeNewObject } from './new-objects.ts';
 
 /** Part of a pack and the objects in it, in parallel lists. */
 export interface UnpackTask {
   readonly kind: 'unpack';
-  /** Existing folder for the files, named by the hex of their digest. */
+  /** Existing folder for the new objects. */
   readonly folder: string;
   readonly bytes: Uint8Array;
   readonly digests: readonly Digest[];
@@ -39,47 +36,8 @@ export function unpackObjects(task: UnpackTask): UnpackResult {
       damaged.push(digest);
       return;
     }
-    writeNew(`${task.folder}/${digest.slice(7)}`, decoded);
+    writeNewObject(task.folder, digest, decoded);
     bytes += decoded.length;
   });
   return { damaged, bytes };
-}
-
-function writeNew(path: string, bytes: Uint8Array): void {
-  let file: number;
-  try {
-    file = openSync(path, 'wx', 0o444);
-  } catch (error) {
-    if (systemCode(error) === 'EEXIST') return;
-    throw error;
-  }
-  try {
-    writeAll(file, bytes);
-  } finally {
-    closeSync(file);
-  }
-}
-
-/** Files to be given their names in the cache. */
-export interface SettleTask {
-  readonly kind: 'settle';
-  /** Holds complete, flushed files named by the hex of their digest. */
-  readonly folder: string;
-  readonly objectsDir: string;
-  readonly digests: readonly Digest[];
-}
-
-/** Renames files into the cache. */
-export function settleObjects(task: SettleTask): Record<string, never> {
-  const made = new Set<string>();
-  for (const digest of task.digests) {
-    const path = objectPath(task, digest);
-    const folder = path.slice(0, path.lastIndexOf('/'));
-    if (!made.has(folder)) {
-      mkdirSync(folder, { recursive: true });
-      made.add(folder);
-    }
-    renameSync(`${task.folder}/${digest.slice(7)}`, path);
-  }
-  return {};
 }

@@ -1,8 +1,8 @@
 /** Reads objects from where a remote has them: in ranges of packs, or whole. */
 import { type Digest, digestOf } from '../../model/digest.ts';
 import { decodeStored, type Place } from '../../model/place.ts';
+import type { CacheWriter } from '../../store/cache-writer.ts';
 import { inParallel } from '../../store/in-parallel.ts';
-import type { Inbox } from '../../store/inbox.ts';
 import type { Remote } from '../../store/remote.ts';
 import { blobKey, packKey } from '../../store/remote-layout.ts';
 
@@ -86,7 +86,7 @@ export async function readPlaced(
 /** What receiving needs. */
 export interface ReceiveOptions {
   readonly remote: Remote;
-  readonly inbox: Inbox;
+  readonly writer: CacheWriter;
   /** Called as objects arrive. */
   readonly advance: (files: number, bytes: number) => void;
   readonly signal: AbortSignal | undefined;
@@ -122,20 +122,20 @@ export async function receive(wanted: readonly Wanted[], options: ReceiveOptions
       options.signal?.throwIfAborted();
       await run();
     });
-    await options.inbox.settle();
+    await options.writer.commit();
     at = end;
   }
   return failed;
 }
 
 async function receiveRange(range: Range, options: ReceiveOptions): Promise<Wanted[]> {
-  const { remote, inbox, signal } = options;
+  const { remote, writer, signal } = options;
   const bytes =
     range.length === 0
       ? new Uint8Array(0)
       : await remote.getRange(packKey(range.pack), range.offset, range.length, { signal });
   if (bytes === undefined) return [...range.objects];
-  const result = await inbox.unpack({
+  const result = await writer.unpack({
     bytes,
     digests: range.objects.map((object) => object.digest),
     offsets: range.objects.map((object) => object.place.offset - range.offset),
@@ -150,7 +150,7 @@ async function receiveRange(range: Range, options: ReceiveOptions): Promise<Want
 
 /** Receives a large object piece by piece; `false` when it is not there or not whole. */
 async function receiveBlob({ digest, ...wanted }: Wanted, options: ReceiveOptions): Promise<boolean> {
-  const { remote, inbox, signal } = options;
+  const { remote, writer, signal } = options;
   const key = blobKey(digest);
   const sizeBytes = wanted.sizeBytes > 0 ? wanted.sizeBytes : (await remote.head(key, { signal }))?.sizeBytes;
   if (sizeBytes === undefined) return false;
@@ -177,7 +177,7 @@ async function receiveBlob({ digest, ...wanted }: Wanted, options: ReceiveOption
       options.advance(0, bytes.length);
     }
   };
-  const whole = await inbox.receive(digest, pieces());
+  const whole = await writer.receive(digest, pieces());
   if (whole && !gone) options.advance(1, 0);
   return whole && !gone;
 }

@@ -6,11 +6,12 @@ import { type Digest, DigestBuilder, hexOf } from '../../model/digest.ts';
 import { type Blob, formatIdx, type PackListing } from '../../model/idx.ts';
 import { objectPath } from '../../store/cache.ts';
 import { inParallel } from '../../store/in-parallel.ts';
+import type { PackTask } from '../../store/pack-objects.ts';
 import type { Remote, RemoteSource } from '../../store/remote.ts';
 import { blobKey, packKey } from '../../store/remote-layout.ts';
 import type { RemoteState } from '../../store/remote-state.ts';
 import type { Repo } from '../../store/repo.ts';
-import { TransferPool } from '../../store/transfer-pool.ts';
+import { ThreadPool } from '../../store/thread-pool.ts';
 import type { Parcel, PushPlan } from './plan-push.ts';
 
 /** Packs and blobs on their way at once; each pack holds about 34 MB of memory. */
@@ -76,7 +77,7 @@ function blobSource(path: string, digest: Digest, sizeBytes: number): RemoteSour
  */
 export async function sendPlan(plan: PushPlan, options: SendOptions): Promise<Sent> {
   const { repo, remote, state, report, signal } = options;
-  const pool = new TransferPool();
+  const pool = new ThreadPool();
   const packs: PackListing[] = [];
   const blobs: Blob[] = [];
   const damaged: Parcel[] = [];
@@ -94,14 +95,16 @@ export async function sendPlan(plan: PushPlan, options: SendOptions): Promise<Se
   };
 
   const sendPack = async (parcels: readonly Parcel[]) => {
-    const made = await pool.run<'pack'>({
+    const size = { files: parcels.length, bytes: parcels.reduce((sum, parcel) => sum + parcel.sizeBytes, 0) };
+    const task: PackTask = {
       kind: 'pack',
       objectsDir: repo.objectsDir,
       digests: parcels.map((parcel) => parcel.digest),
       sizes: parcels.map((parcel) => parcel.sizeBytes),
       deflate: parcels.map((parcel) => parcel.listing),
       space: spaces.pop(),
-    });
+    };
+    const made = await pool.run<'pack'>(task, size);
     for (const { digest, reason } of made.failures) {
       const parcel = parcels.find((candidate) => candidate.digest === digest)!;
       (reason === 'damaged' ? damaged : missing).push(parcel);

@@ -1,0 +1,144 @@
+/** Spreads bulk work over a few threads; small tasks are done on this one. */
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { doTask, type ResultOf, type TaskKind, type TaskOf } from './thread-tasks.ts';
+import type { ThreadReply } from './thread-worker.ts';
+
+/** Jobs of fewer files than this are done here: starting a thread takes about 30 ms. */
+const worthThreads: Record<TaskKind, number> = {
+  stat: 2000,
+  read: 200,
+  write: 200,
+  settle: 500,
+  pack: 64,
+  unpack: 64,
+};
+/** Jobs of more bytes than this are worth threads however few their files. */
+const worthThreadsBytes = 4 << 20;
+const filesPerTask: Partial<Record<TaskKind, number>> = { stat: 2000, settle: 2000 };
+const usualFilesPerTask = 250;
+
+/** The compiled worker; sources run unbuilt (as in tests) use the one in dist/. */
+function workerUrl(): URL {
+  return import.meta.url.endsWith('.ts')
+    ? new URL('../../dist/core/store/thread-worker.js', import.meta.url)
+    : new URL('./thread-worker.js', import.meta.url);
+}
+
+/** Threads that do tasks. End it with `close`, or the process stays alive. */
+export class ThreadPool {
+  readonly #size = Math.max(2, Math.min(4, availableParallelism()));
+  readonly #idle: Worker[] = [];
+  readonly #all: Worker[] = [];
+  readonly #waiting: ((worker: Worker) => void)[] = [];
+
+  /**
+   * Does one task, on a thread when it is worth one. Memory the task hands over must not be used afterwards.
+   * @param size how many files and bytes it concerns.
+   */
+  async run<Kind extends TaskKind>(
+    task: TaskOf<Kind>,
+    size: { files: number; bytes: number },
+  ): Promise<ResultOf<Kind>> {
+    if (size.files < worthThreads[task.kind] && size.bytes < worthThreadsBytes) return doTask(task);
+    const worker = await this.#take();
+    try {
+      return (await ask(worker, task)) as ResultOf<Kind>;
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#idle.push(worker);
+      else next(worker);
+    }
+  }
+
+  /**
+   * Does a job cut into tasks.
+   * @param count how many files the job has.
+   * @param slice makes the task for files `from` (included) to `to` (excluded).
+   * @param finished receives each task's result with the position of its first file, in any order.
+   */
+  async runSliced<Kind extends TaskKind>(
+    kind: Kind,
+    count: number,
+    slice: (from: number, to: number) => TaskOf<Kind>,
+    finished: (from: number, result: ResultOf<Kind>) => void,
+    options: { signal?: AbortSignal | undefined; totalBytes?: number } = {},
+  ): Promise<void> {
+    if (count === 0) return;
+    const onThreads =
+      count >= worthThreads[kind] || (count >= 4 && (options.totalBytes ?? 0) >= worthThreadsBytes);
+    const most = filesPerTask[kind] ?? usualFilesPerTask;
+    const step = onThreads ? Math.max(1, Math.min(most, Math.ceil(count / (this.#size * 4)))) : most;
+    let next = 0;
+    const lane = async () => {
+      while (next < count) {
+        options.signal?.throwIfAborted();
+        const from = next;
+        next += step;
+        const to = Math.min(count, from + step);
+        const files = onThreads ? Number.POSITIVE_INFINITY : 0;
+        finished(from, await this.run<Kind>(slice(from, to), { files, bytes: 0 }));
+      }
+    };
+    const lanes = Array.from(
+      { length: onThreads ? Math.min(this.#size, Math.ceil(count / step)) : 1 },
+      async () => {
+        try {
+          await lane();
+        } catch (error) {
+          next = count;
+          throw error;
+        }
+      },
+    );
+    const outcomes = await Promise.allSettled(lanes);
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  async #take(): Promise<Worker> {
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return idle;
+    if (this.#all.length < this.#size) {
+      const worker = new Worker(workerUrl());
+      this.#all.push(worker);
+      return worker;
+    }
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Ends the threads. */
+  async close(): Promise<void> {
+    await Promise.all(this.#all.splice(0).map((worker) => worker.terminate()));
+    this.#idle.length = 0;
+  }
+}
+
+/** Memory a task hands over; a view of a larger buffer stays, and is copied. */
+function handedOver(task: TaskOf<TaskKind>): ArrayBuffer[] {
+  if (task.kind === 'pack') return task.space === undefined ? [] : [task.space];
+  if (task.kind !== 'unpack') return [];
+  const { buffer, byteLength } = task.bytes;
+  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [];
+}
+
+function ask(worker: Worker, task: TaskOf<TaskKind>): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const settle = () => {
+      worker.off('message', onReply);
+      worker.off('error', onError);
+    };
+    const onReply = (reply: ThreadReply) => {
+      settle();
+      if ('result' in reply) resolve(reply.result);
+      else reject(Object.assign(new Error(reply.error.message), { code: reply.error.code }));
+    };
+    const onError = (error: Error) => {
+      settle();
+      reject(error);
+    };
+    worker.on('message', onReply);
+    worker.on('error', onError);
+    worker.postMessage(task, handedOver(task));
+  });
+}
