@@ -1,5 +1,5 @@
 /** Sets images aside to validate on. */
-import { random, shuffled } from './random.ts';
+import { Random } from '../random.ts';
 
 /** Two parts of a set. */
 export interface Split<Item> {
@@ -26,7 +26,7 @@ export function holdOut<Item extends { readonly label: number }>(
   const chosen = new Set<Item>();
   for (const [label, group] of byLabel) {
     const count = share === 0 ? 0 : Math.min(group.length - 1, Math.max(1, Math.round(group.length * share)));
-    for (const item of shuffled(group, random(seed, `hold out ${label}`)).slice(0, count)) chosen.add(item);
+    for (const item of new Random(seed, 'hold out', label).shuffled(group).slice(0, count)) chosen.add(item);
   }
   return {
     training: items.filter((item) => !chosen.has(item)),

@@ -48,6 +48,8 @@ export type ModelDescription = Omit<v.InferOutput<typeof schema>, 'format' | 've
 
 const modelFile = 'model.json';
 const weightsFile = 'weights.safetensors';
+/** Names of the files of a model. */
+export const modelFiles: readonly string[] = [modelFile, weightsFile];
 
 /** Writes a model into a folder that exists; `model.json` last. */
 export async function writeModel(folder: string, model: ModelDescription, weights: Weights): Promise<void> {

@@ -35,8 +35,14 @@ export interface Gradients extends Loss {
   readonly gradients: tf.NamedTensorMap;
 }
 
+/** A network in use, with its statistics folded into factors and offsets; disposing it frees these. */
+export interface Inference extends Disposable {
+  /** Scores [batch, classes] of images [batch, height, width, 3], before softmax; the caller disposes them. */
+  score(images: tf.Tensor4D): tf.Tensor2D;
+}
+
 /** A ResNet50 with its weights on a backend. */
-export class Network {
+export class Network implements Disposable {
   readonly architecture: Architecture;
   /** What gradients change. */
   readonly trained: readonly tf.Variable[];
@@ -161,10 +167,9 @@ export class Network {
 
   /**
    * Scores of images in use, with the stored statistics.
-   * @returns a function from images [batch, height, width, 3] to scores [batch, classes], which the caller
-   * disposes; it uses the weights as they are when this is called. `dispose` frees what it holds.
+   * Uses the weights as they are when this is called.
    */
-  infer(): { (images: tf.Tensor4D): tf.Tensor2D; dispose(): void } {
+  infer(): Inference {
     const folded = new Map(
       convolutionLayers(this.architecture).map(({ name }) => {
         const read = (variable: string) => this.#variable(`${name}_${variable}`).dataSync();
@@ -175,18 +180,18 @@ export class Network {
         return [name, { factor: tf.tensor1d(factor), offset: tf.tensor1d(offset) }];
       }),
     );
-    const score = (images: tf.Tensor4D) =>
-      tf.tidy(() =>
-        this.#forward(images, (layer, x, relu) => {
-          const { factor, offset } = folded.get(layer.name)!;
-          return this.#ops.scaleShift(x, factor, offset, relu);
-        }),
-      );
-    return Object.assign(score, {
-      dispose: () => {
+    return {
+      score: (images) =>
+        tf.tidy(() =>
+          this.#forward(images, (layer, x, relu) => {
+            const { factor, offset } = folded.get(layer.name)!;
+            return this.#ops.scaleShift(x, factor, offset, relu);
+          }),
+        ),
+      [Symbol.dispose]: () => {
         for (const { factor, offset } of folded.values()) tf.dispose([factor, offset]);
       },
-    });
+    };
   }
 
   /** Softmax cross-entropy of scores. */
@@ -202,7 +207,7 @@ export class Network {
   }
 
   /** Frees the weights on the backend. */
-  dispose(): void {
+  [Symbol.dispose](): void {
     for (const variable of this.#variables.values()) variable.dispose();
   }
 }

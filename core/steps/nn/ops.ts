@@ -64,12 +64,10 @@ export interface AdamSettings {
   readonly epsilon: number;
 }
 
-/** Changes weights by their gradients, and remembers what it needs from step to step. */
-export interface Optimizer {
+/** Changes weights by their gradients. Disposing it frees what it remembers from step to step; the variables stay. */
+export interface Optimizer extends Disposable {
   /** One step. `gradients` by variable name, one for each variable; not disposed. */
   apply(gradients: NamedTensorMap, learningRate: number): void;
-  /** Frees what it remembers; the variables stay. */
-  dispose(): void;
 }
 
 /** A backend ready to train on. */

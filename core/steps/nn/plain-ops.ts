@@ -60,7 +60,7 @@ function adam(variables: readonly tf.Variable[], settings: AdamSettings): Optimi
         }
       });
     },
-    dispose: () => {
+    [Symbol.dispose]: () => {
       for (const { mean, square } of moments) tf.dispose([mean, square]);
     },
   };

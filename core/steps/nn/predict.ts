@@ -45,32 +45,28 @@ export async function predict(
   { preprocessing, batch, signal }: PredictOptions,
 ): Promise<Predictions> {
   const { classes } = network.architecture;
-  const score = network.infer();
+  using inference = network.infer();
   const predictions: Prediction[] = [];
   let loss = 0;
   let right = 0;
-  try {
-    for (const part of evenBatches(images, batch)) {
-      await turn();
-      signal.throwIfAborted();
-      const result = tf.tidy(() => {
-        const inputs = toBatch(part, preprocessing);
-        const losses = network.loss(score(inputs.images), inputs.labels);
-        return {
-          loss: losses.loss.dataSync<'float32'>()[0]!,
-          probabilities: losses.probabilities.dataSync<'float32'>(),
-        };
-      });
-      loss += result.loss * part.length;
-      part.forEach((image, index) => {
-        const probabilities = result.probabilities.slice(index * classes, (index + 1) * classes);
-        const predicted = largestIndex(probabilities);
-        if (predicted === image.label) right++;
-        predictions.push({ image, predicted, probabilities });
-      });
-    }
-  } finally {
-    score.dispose();
+  for (const part of evenBatches(images, batch)) {
+    await turn();
+    signal.throwIfAborted();
+    const result = tf.tidy(() => {
+      const inputs = toBatch(part, preprocessing);
+      const losses = network.loss(inference.score(inputs.images), inputs.labels);
+      return {
+        loss: losses.loss.dataSync<'float32'>()[0]!,
+        probabilities: losses.probabilities.dataSync<'float32'>(),
+      };
+    });
+    loss += result.loss * part.length;
+    part.forEach((image, index) => {
+      const probabilities = result.probabilities.slice(index * classes, (index + 1) * classes);
+      const predicted = largestIndex(probabilities);
+      if (predicted === image.label) right++;
+      predictions.push({ image, predicted, probabilities });
+    });
   }
   return { loss: loss / images.length, accuracy: right / images.length, predictions };
 }

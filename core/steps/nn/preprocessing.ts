@@ -1,6 +1,6 @@
 /** How images become the numbers a network sees. Kept in model.json, so that a model is used as it was trained. */
-import sharp from 'sharp';
 import { StepError } from '../../model/step.ts';
+import { decodeImage, encodePng, ImageError } from '../images.ts';
 import type { ImageExample } from '../tfrecord.ts';
 
 /** Preprocessing of images: brought to RGB and to a size, then each channel to (pixel − mean) / deviation. */
@@ -19,35 +19,29 @@ export function unitRange(size: readonly [number, number]): Preprocessing {
 }
 
 /**
- * Decodes an image and brings it to RGB of a size: stretched with a Lanczos kernel, transparent parts on white.
+ * Decodes an image and brings it to RGB of a size, as `convert` does.
  * @param record what to call the image in a message.
  * @returns uint8 [height, width, 3].
  * @throws {StepError} when the bytes are not an image.
  */
 export async function toPixels(
   example: ImageExample,
-  [height, width]: readonly [number, number],
+  size: readonly [height: number, width: number],
   record: string,
 ): Promise<Uint8Array> {
-  const { image, format, channels } = example;
-  if (format === 'raw' && channels === 3 && example.height === height && example.width === width)
-    return image;
-  if (format === 'raw' && (channels < 1 || channels > 4))
-    throw new StepError(`${record} has ${channels} channels; 1 to 4 are known`);
-  const raw = { height: example.height, width: example.width, channels: channels as 1 | 2 | 3 | 4 };
   try {
-    const { data, info } = await sharp(image, format === 'raw' ? { raw } : {})
-      .autoOrient()
-      .flatten({ background: '#ffffff' })
-      .resize(width, height, { fit: 'fill' })
-      .toColourspace('srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
-    if (info.channels !== 3) throw new Error(`decoded to ${info.channels} channels`);
-    return data;
+    return (await decodeImage(await encoded(example), { size, channels: 3 })).pixels.data;
   } catch (error) {
-    throw new StepError(`${record} cannot be read: ${error instanceof Error ? error.message : error}`);
+    if (error instanceof ImageError) throw new StepError(`${record} cannot be read: ${error.message}`);
+    throw error;
   }
+}
+
+/** The image in a format that can be decoded. */
+async function encoded({ image, format, height, width, channels }: ImageExample): Promise<Uint8Array> {
+  if (format !== 'raw') return image;
+  if (channels !== 1 && channels !== 3) throw new ImageError(`raw pixels of ${channels} channels`);
+  return encodePng({ data: image, height, width, channels });
 }
 
 /** Writes an image's numbers at `offset`: float32 [height, width, 3]. */

@@ -2,12 +2,12 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import { StepError } from '../../model/step.ts';
+import { Random } from '../random.ts';
 import { evenBatches, type LabelledImage, toBatch, toTensor } from './images.ts';
 import type { Network } from './network.ts';
 import type { AdamSettings, Compute, Optimizer } from './ops.ts';
 import { largestIndex, predict } from './predict.ts';
 import type { Preprocessing } from './preprocessing.ts';
-import { random, shuffled } from './random.ts';
 import type { Weights } from './weights.ts';
 
 /** Adam as Keras sets it up. */
@@ -99,50 +99,46 @@ export async function trainNetwork(
   options: TrainingOptions,
 ): Promise<Trained> {
   const { training, validation, preprocessing, epochs, batch, learningRate, seed, signal } = options;
-  const optimizer = compute.adam(network.trained, adamSettings);
-  const measured = shuffled(training, random(seed, 'statistics')).slice(0, statisticsImages);
+  using optimizer = compute.adam(network.trained, adamSettings);
+  const measured = new Random(seed, 'statistics').shuffled(training).slice(0, statisticsImages);
   const history: Epoch[] = [];
   let best: { epoch: Epoch; weights: Weights } | undefined;
-  try {
-    for (let epoch = 1; epoch <= epochs; epoch++) {
-      const started = performance.now();
-      let loss = 0;
-      let right = 0;
-      const order = shuffled(training, random(seed, `shuffle ${epoch}`));
-      for (const [index, images] of evenBatches(order, batch).entries()) {
-        await turn();
-        signal.throwIfAborted();
-        const result = step(network, optimizer, images, options);
-        if (!Number.isFinite(result.loss))
-          throw new StepError(
-            `training diverged: the loss of epoch ${epoch}, step ${index + 1} is ${result.loss}`,
-            'lower learningRate',
-          );
-        loss += result.loss * images.length;
-        right += result.right;
-      }
-      const speed = training.length / ((performance.now() - started) / 1000);
-
+  for (let epoch = 1; epoch <= epochs; epoch++) {
+    const started = performance.now();
+    let loss = 0;
+    let right = 0;
+    const order = new Random(seed, 'shuffle', epoch).shuffled(training);
+    for (const [index, images] of evenBatches(order, batch).entries()) {
       await turn();
       signal.throwIfAborted();
-      network.measureStatistics(inputs(measured, options));
-      const scored =
-        validation.length > 0
-          ? await predict(network, validation, { preprocessing, batch, signal })
-          : undefined;
-      const record: Epoch = {
-        epoch,
-        loss: loss / training.length,
-        accuracy: right / training.length,
-        ...(scored && { validation: { loss: scored.loss, accuracy: scored.accuracy } }),
-        learningRate,
-      };
-      history.push(record);
-      if (isBetter(record, best?.epoch)) best = { epoch: record, weights: network.weights() };
-      options.onEpoch(record, speed);
+      const result = step(network, optimizer, images, options);
+      if (!Number.isFinite(result.loss))
+        throw new StepError(
+          `training diverged: the loss of epoch ${epoch}, step ${index + 1} is ${result.loss}`,
+          'lower learningRate',
+        );
+      loss += result.loss * images.length;
+      right += result.right;
     }
-  } finally {
-    optimizer.dispose();
+    const speed = training.length / ((performance.now() - started) / 1000);
+
+    await turn();
+    signal.throwIfAborted();
+    network.measureStatistics(inputs(measured, options));
+    const scored =
+      validation.length > 0
+        ? await predict(network, validation, { preprocessing, batch, signal })
+        : undefined;
+    const record: Epoch = {
+      epoch,
+      loss: loss / training.length,
+      accuracy: right / training.length,
+      ...(scored && { validation: { loss: scored.loss, accuracy: scored.accuracy } }),
+      learningRate,
+    };
+    history.push(record);
+    if (isBetter(record, best?.epoch)) best = { epoch: record, weights: network.weights() };
+    options.onEpoch(record, speed);
   }
   if (!best) throw new Error('no epochs');
   return { weights: best.weights, best: best.epoch, history };

@@ -1,5 +1,5 @@
 /** The numbers of a network outside any backend. */
-import { random } from './random.ts';
+import { Random } from '../random.ts';
 import { type Architecture, type Parameter, parameters } from './resnet50.ts';
 
 /** Numbers by parameter name, each row-major in its parameter's shape. */
@@ -16,10 +16,9 @@ function glorotUniform({ name, shape }: Parameter, seed: number): Float32Array {
   const receptive = shape.slice(0, -2).reduce((product, size) => product * size, 1);
   const [fanIn, fanOut] = shape.slice(-2) as [number, number];
   const limit = Math.sqrt(6 / (receptive * (fanIn + fanOut)));
-  const draw = random(seed, `weights ${name}`);
-  return Float32Array.from(
-    { length: shape.reduce((product, size) => product * size, 1) },
-    () => (draw() * 2 - 1) * limit,
+  const random = new Random(seed, 'weights', name);
+  return Float32Array.from({ length: shape.reduce((product, size) => product * size, 1) }, () =>
+    random.between(-limit, limit),
   );
 }
 

@@ -89,9 +89,9 @@ test('figures, confusion and predictions of a model whose answers are known', as
     },
   });
   expect(await file('evaluation/confusion.csv')).toBe(
-    'label,across,down,squares\nacross,0,3,0\ndown,0,2,0\nsquares,0,1,0\n',
+    'label,across,down,squares\r\nacross,0,3,0\r\ndown,0,2,0\r\nsquares,0,1,0\r\n',
   );
-  const predictions = (await file('evaluation/predictions.csv')).split('\n');
+  const predictions = (await file('evaluation/predictions.csv')).split('\r\n');
   expect(predictions[0]).toBe(
     'name,label,predicted,confidence,probability.across,probability.down,probability.squares',
   );
@@ -115,7 +115,7 @@ test('class names with commas and quotes are quoted', async () => {
   await writeRecords(join(directory, 'records'), names, patterns(1, 'test'));
   await run(args(), context());
   expect(await file('evaluation/confusion.csv')).toBe(
-    'label,"a, b","say ""x""",plain\n"a, b",0,1,0\n"say ""x""",0,1,0\nplain,0,1,0\n',
+    'label,"a, b","say ""x""",plain\r\n"a, b",0,1,0\r\n"say ""x""",0,1,0\r\nplain,0,1,0\r\n',
   );
 });
 

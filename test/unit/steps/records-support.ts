@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { random } from '../../../core/steps/nn/random.ts';
+import { Random } from '../../../core/steps/random.ts';
 import { recordFileName } from '../../../core/steps/records.ts';
 import { type ImageExample, writeExamples } from '../../../core/steps/tfrecord.ts';
 
@@ -20,7 +20,7 @@ export async function writeRecords(
  * @param each images per class.
  */
 export function patterns(each: number, purpose: string, size = 32): ImageExample[] {
-  const draw = random(1, purpose);
+  const random = new Random(1, purpose);
   return Array.from({ length: each * 3 }, (_, index): ImageExample => {
     const label = index % 3;
     const image = new Uint8Array(size * size * 3);
@@ -29,7 +29,7 @@ export function patterns(each: number, purpose: string, size = 32): ImageExample
         const across = (y >> 2) % 2;
         const down = (x >> 2) % 2;
         const dark = [across, down, across ^ down][label]!;
-        for (let c = 0; c < 3; c++) image[(y * size + x) * 3 + c] = dark * 100 + 50 + Math.floor(draw() * 50);
+        for (let c = 0; c < 3; c++) image[(y * size + x) * 3 + c] = dark * 100 + 50 + random.below(50);
       }
     return {
       label,

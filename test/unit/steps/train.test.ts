@@ -55,7 +55,7 @@ describe('a training run', () => {
     await writeRecords(join(directory, 'records'), patternNames, patterns(40, 'training'));
     await run(args({ epochs: 4, validationShare: 0.2 }), context());
 
-    const [header, ...epochs] = (await file('model/history.csv')).trimEnd().split('\n');
+    const [header, ...epochs] = (await file('model/history.csv')).trimEnd().split('\r\n');
     expect(header).toBe('epoch,loss,accuracy,val_loss,val_accuracy,learning_rate');
     expect(epochs).toHaveLength(4);
     const table = epochs.map((line) => line.split(',').map(Number));
@@ -116,7 +116,7 @@ describe('a training run', () => {
   test('without validation keeps the last epoch', async () => {
     await writeRecords(join(directory, 'records'), patternNames, patterns(3, 'training'));
     await run(args({ epochs: 2, validationShare: 0 }), context());
-    expect((await file('model/history.csv')).trimEnd().split('\n').at(-1)).toMatch(
+    expect((await file('model/history.csv')).trimEnd().split('\r\n').at(-1)).toMatch(
       /^2,\d\.\d{6},[01]\.\d{6},,,0\.001$/,
     );
     expect((await readModel(join(directory, 'model'))).description.best).toEqual({ epoch: 2 });

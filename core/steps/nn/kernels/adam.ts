@@ -45,7 +45,7 @@ export function adam(
         );
       }
     },
-    dispose: () => {
+    [Symbol.dispose]: () => {
       for (const { mean, square } of moments) tf.dispose([mean, square]);
     },
   };

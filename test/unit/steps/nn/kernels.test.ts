@@ -321,14 +321,13 @@ describe('Adam', () => {
     for (const backend of ['cpu', 'wasm'] as const) {
       const compute = await openCompute(backend);
       const variable = tf.variable(noise([11], 'weights'));
-      const optimizer = compute.adam([variable], settings);
+      using optimizer = compute.adam([variable], settings);
       for (let step = 0; step < 5; step++) {
         const gradient = noise([11], `gradient ${step}`);
         optimizer.apply({ [variable.name]: gradient }, 1e-2);
         gradient.dispose();
       }
       results.push(variable.dataSync<'float32'>().slice());
-      optimizer.dispose();
       variable.dispose();
     }
     expect(relativeError(results[1]!, results[0]!)).toBeLessThan(1e-6);
@@ -337,7 +336,7 @@ describe('Adam', () => {
   test('first step is the learning rate against the sign of the gradient', async () => {
     const compute = await openCompute('wasm');
     const variable = tf.variable(tf.zeros([5]));
-    const optimizer = compute.adam([variable], { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 });
+    using optimizer = compute.adam([variable], { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 });
     optimizer.apply({ [variable.name]: tf.tensor1d([3, -0.5, 20, -1, 2]) }, 0.25);
     const [a, b, c, d, e] = variable.dataSync();
     for (const [value, expected] of [
@@ -348,7 +347,6 @@ describe('Adam', () => {
       [e, -0.25],
     ])
       expect(value).toBeCloseTo(expected!, 5);
-    optimizer.dispose();
     variable.dispose();
   });
 });

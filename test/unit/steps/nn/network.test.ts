@@ -4,7 +4,7 @@ import { openCompute } from '../../../../core/steps/nn/compute.ts';
 import { Network } from '../../../../core/steps/nn/network.ts';
 import { batchNormEpsilon, parameters, resnet50 } from '../../../../core/steps/nn/resnet50.ts';
 import { initialWeights } from '../../../../core/steps/nn/weights.ts';
-import { noise, numbers, relativeError } from './support.ts';
+import { distance, noise, numbers, relativeError } from './support.ts';
 
 const input = (batch: number, size: number) => ({
   images: noise<tf.Tensor4D>([batch, size, size, 3], 'images'),
@@ -18,7 +18,7 @@ const input = (batch: number, size: number) => ({
 async function gradientsOn(backend: 'wasm' | 'cpu', until: string, batch: number, size: number) {
   const compute = await openCompute(backend);
   const architecture = resnet50(3, until);
-  const network = new Network(architecture, initialWeights(architecture, 1), compute);
+  using network = new Network(architecture, initialWeights(architecture, 1), compute);
   const { images, labels } = input(batch, size);
   const { loss, probabilities, gradients } = network.gradients({ images, labels });
   const names = parameters(architecture)
@@ -34,30 +34,25 @@ async function gradientsOn(backend: 'wasm' | 'cpu', until: string, batch: number
     ),
   };
   tf.dispose([images, labels, loss, probabilities, gradients]);
-  network.dispose();
   return result;
 }
 
-describe('loss and gradients of the network', () => {
-  test.each([
-    { until: 'conv2_block3_out', batch: 2, size: 32 },
-    { until: 'conv3_block1_out', batch: 1, size: 35 },
-  ])('cut at $until, images of $size: as TensorFlow.js alone has them', async ({ until, batch, size }) => {
-    const cpu = await gradientsOn('cpu', until, batch, size);
-    const wasm = await gradientsOn('wasm', until, batch, size);
-    expect(wasm.loss).toBeCloseTo(cpu.loss, 4);
-    expect(wasm.gradients.size).toBe(cpu.gradients.size);
-    // Single precision, and ReLUs that may fall to either side of 0.
-    for (const [name, expected] of cpu.gradients)
-      expect(relativeError(wasm.gradients.get(name)!, expected), name).toBeLessThan(5e-3);
-  });
+test('loss and gradients of the network are those of TensorFlow.js alone', async () => {
+  // With identity and projecting shortcuts, both strides, and sizes that are no multiples of anything.
+  const cpu = await gradientsOn('cpu', 'conv3_block1_out', 2, 33);
+  const wasm = await gradientsOn('wasm', 'conv3_block1_out', 2, 33);
+  expect(wasm.loss).toBeCloseTo(cpu.loss, 4);
+  expect(wasm.gradients.size).toBe(cpu.gradients.size);
+  // Rounding alone; a ReLU that falls to the other side of 0 because of it would give up to 0.005.
+  for (const [name, expected] of cpu.gradients)
+    expect(distance(wasm.gradients.get(name)!, expected), name).toBeLessThan(1e-4);
 });
 
 test('a training step leaves no tensors behind', async () => {
   const compute = await openCompute('wasm');
   const architecture = resnet50(3, 'conv2_block1_out');
-  const network = new Network(architecture, initialWeights(architecture, 1), compute);
-  const optimizer = compute.adam(network.trained, { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 });
+  using network = new Network(architecture, initialWeights(architecture, 1), compute);
+  using optimizer = compute.adam(network.trained, { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 });
   const step = () =>
     tf.tidy(() => {
       const { gradients, probabilities } = network.gradients(input(2, 32));
@@ -69,8 +64,6 @@ test('a training step leaves no tensors behind', async () => {
   step();
   step();
   expect(tf.memory().numTensors).toBe(before);
-  optimizer.dispose();
-  network.dispose();
 });
 
 describe('statistics of batch normalisation', () => {
@@ -80,7 +73,7 @@ describe('statistics of batch normalisation', () => {
     const weights = new Map(initialWeights(architecture, 1));
     const bias = numbers([64], 'bias');
     weights.set('conv1_conv/bias', bias);
-    const network = new Network(architecture, weights, compute);
+    using network = new Network(architecture, weights, compute);
     const images = noise<tf.Tensor4D>([7, 32, 32, 3], 'images');
     network.measureStatistics([
       tf.slice4d(images, [0, 0, 0, 0], [4, 32, 32, 3]),
@@ -103,18 +96,17 @@ describe('statistics of batch normalisation', () => {
     expect(relativeError(measured.get('conv1_bn/moving_mean')!, moments.mean)).toBeLessThan(1e-5);
     expect(relativeError(measured.get('conv1_bn/moving_variance')!, moments.variance)).toBeLessThan(1e-5);
     tf.dispose([images, kernel]);
-    network.dispose();
   });
 
   test('make use and training agree on a batch they were measured on', async () => {
     for (const backend of ['wasm', 'cpu'] as const) {
       const compute = await openCompute(backend);
       const architecture = resnet50(3, 'conv2_block1_out');
-      const network = new Network(architecture, initialWeights(architecture, 1), compute);
-      const { images, labels } = input(3, 32);
+      using network = new Network(architecture, initialWeights(architecture, 1), compute);
+      const { images, labels } = input(2, 32);
       network.measureStatistics([tf.clone(images)]);
-      const score = network.infer();
-      const logits = score(images);
+      using inference = network.infer();
+      const logits = inference.score(images);
       const used = network.loss(logits, labels);
       const trained = network.gradients({ images, labels });
       expect(used.loss.dataSync()[0]).toBeCloseTo(trained.loss.dataSync()[0]!, 4);
@@ -124,7 +116,6 @@ describe('statistics of batch normalisation', () => {
           trained.probabilities.dataSync<'float32'>().slice(),
         ),
       ).toBeLessThan(1e-4);
-      score.dispose();
       tf.dispose([
         images,
         labels,
@@ -135,7 +126,6 @@ describe('statistics of batch normalisation', () => {
         trained.probabilities,
         trained.gradients,
       ]);
-      network.dispose();
     }
   });
 });

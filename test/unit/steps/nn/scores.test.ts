@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { toCsv } from '../../../../core/steps/nn/csv.ts';
 import { confusionMatrix, scoreMatrix } from '../../../../core/steps/nn/scores.ts';
 
 describe('scores', () => {
@@ -42,13 +41,4 @@ describe('scores', () => {
     expect(scores.recall).toBeCloseTo((2 / 3 + 0 + 0) / 3);
     expect(scores.f1).toBeCloseTo((2 / 3 + 0 + 0) / 3);
   });
-});
-
-test('values with commas, quotes and line ends are quoted', () => {
-  expect(
-    toCsv([
-      ['a', 'b,c', 'say "hi"'],
-      ['x\ny', 1, ''],
-    ]),
-  ).toBe('a,"b,c","say ""hi"""\n"x\ny",1,\n');
 });

@@ -2,12 +2,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'vitest';
 import { openCompute } from '../../../../core/steps/nn/compute.ts';
 import type { Ops } from '../../../../core/steps/nn/ops.ts';
-import { random } from '../../../../core/steps/nn/random.ts';
+import { Random } from '../../../../core/steps/random.ts';
 
 /** Numbers uniform in −1..1. */
 export function numbers(shape: readonly number[], purpose: string): Float32Array {
-  const draw = random(1, purpose);
-  return Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => draw() * 2 - 1);
+  const random = new Random(1, purpose);
+  return Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => random.between(-1, 1));
 }
 
 /** A tensor of such numbers on the current backend. */
@@ -39,6 +39,13 @@ export function relativeError(actual: Float32Array, expected: Float32Array): num
     largest = Math.max(largest, Math.abs(value));
   });
   return largest === 0 ? difference : difference / largest;
+}
+
+/** The length of the difference as a share of the length of what is expected. */
+export function distance(actual: Float32Array, expected: Float32Array): number {
+  expect(actual.length).toBe(expected.length);
+  const length = (values: Float32Array) => Math.sqrt(values.reduce((sum, value) => sum + value ** 2, 0));
+  return length(expected.map((value, i) => value - actual[i]!)) / length(expected);
 }
 
 /** Expects both backends' numbers to agree up to rounding. */

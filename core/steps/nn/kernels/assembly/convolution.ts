@@ -6,7 +6,7 @@
 // A dense layer is the case of images of one pixel.
 import { at, atRow, least } from './address';
 import {
-  CORNER_BYTES,
+  BLOCK_BYTES,
   DEPTH_BLOCK,
   ROW_BLOCK,
   ROW_PANEL_BYTES,
@@ -154,7 +154,7 @@ export function packKernelTransposed(kernel: usize, packed: usize, depth: i32, f
 
 /** Bytes of scratch for `convolve` and `convolveBackInput`. */
 export function convolveScratchBytes(channels: i32, size: i32): i32 {
-  return CORNER_BYTES + ROW_PANEL_BYTES + ROW_BLOCK * size * size * channels * 4;
+  return BLOCK_BYTES + ROW_PANEL_BYTES + ROW_BLOCK * size * size * channels * 4;
 }
 
 /** Multiplies rows `a` [rows, depth] with a packed kernel: `c` [rows, columns]. */
@@ -165,14 +165,14 @@ function multiplyRows(
   rows: i32,
   columns: i32,
   depth: i32,
-  corner: usize,
+  spare: usize,
   panel: usize,
 ): void {
   for (let k = 0; k < depth; k += DEPTH_BLOCK) {
     const slice = least(DEPTH_BLOCK, depth - k);
     packRows(at(a, k), depth, rows, slice, panel);
     const b = atRow(packed, k, paddedColumns(columns), 0);
-    multiplyPacked(panel, b, c, columns, rows, columns, slice, k > 0, corner);
+    multiplyPacked(panel, b, c, columns, rows, columns, slice, k > 0, spare);
   }
 }
 
@@ -195,7 +195,7 @@ export function convolve(
   pad: i32,
 ): void {
   const depth = size * size * channels;
-  const panel = scratch + CORNER_BYTES;
+  const panel = scratch + BLOCK_BYTES;
   const patches = panel + ROW_PANEL_BYTES;
   for (let row = rowBegin; row < rowEnd; row += ROW_BLOCK) {
     const end = least(row + ROW_BLOCK, rowEnd);
@@ -231,7 +231,7 @@ export function convolveBackInput(
   pad: i32,
 ): void {
   const columns = size * size * channels;
-  const panel = scratch + CORNER_BYTES;
+  const panel = scratch + BLOCK_BYTES;
   const patches = panel + ROW_PANEL_BYTES;
   const pointwise = isPointwise(size, stride, pad);
   const rowEnd = imageEnd * outHeight * outWidth;
@@ -253,7 +253,7 @@ export function convolveBackInput(
 
 /** Bytes of scratch for `convolveBackKernel`. */
 export function convolveBackKernelScratchBytes(columns: i32, filters: i32): i32 {
-  return CORNER_BYTES + ROW_PANEL_BYTES + DEPTH_BLOCK * (paddedColumns(filters) + columns) * 4;
+  return BLOCK_BYTES + ROW_PANEL_BYTES + DEPTH_BLOCK * (paddedColumns(filters) + columns) * 4;
 }
 
 /**
@@ -278,7 +278,7 @@ export function convolveBackKernel(
   stride: i32,
   pad: i32,
 ): void {
-  const rowPanel = scratch + CORNER_BYTES;
+  const rowPanel = scratch + BLOCK_BYTES;
   const columnPanel = rowPanel + ROW_PANEL_BYTES;
   const patches = atRow(columnPanel, DEPTH_BLOCK, paddedColumns(filters), 0);
   const pointwise = isPointwise(size, stride, pad);

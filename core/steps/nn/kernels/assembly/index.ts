@@ -13,3 +13,4 @@ export {
   packKernelTransposed,
   packedKernelBytes,
 } from './convolution';
+export { multiplyPanels } from './gemm';
