@@ -74,7 +74,15 @@ async function runEvent(
       return followed(await (await import('../hooks/post-merge.ts')).postMerge(args, surroundings));
     case 'post-rewrite':
       return followed(await (await import('../hooks/post-rewrite.ts')).postRewrite(args, surroundings));
-    case 'pre-push':
-      return [];
+    case 'pre-push': {
+      const { prePush } = await import('../hooks/pre-push.ts');
+      const pushed = await prePush({
+        ...surroundings,
+        input: await terminal.readInput(),
+        openRemote: () => context.openRemote(),
+      });
+      if (pushed === undefined) return [];
+      return (await import('./report/hook-words.ts')).pushLines(pushed);
+    }
   }
 }

@@ -109,7 +109,7 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     'hook',
     {
       group: 'setting up',
-      summary: 'install or remove the git hooks; git calls it for each event',
+      summary: 'install, remove or list the git hooks; git itself calls dv hook <event>',
       load: () => import('./hook.ts'),
     },
   ],

@@ -1,9 +1,11 @@
 /** What hooks say: one line per thing the user should know, none when nothing changed. */
+
+import type { PushResult } from '../../core/ops/push.ts';
 import type { Materialised } from '../../core/store/materialise.ts';
 import type { Repo } from '../../core/store/repo.ts';
 import { readPointer } from '../../core/store/tracked.ts';
 import { clean } from './clean.ts';
-import { countOf, describeChanges, failureLines } from './words.ts';
+import { countOf, describeChanges, failureLines, formatBytes } from './words.ts';
 
 /** Lines, each to be printed behind `dv: `. */
 export function followLines(repo: Repo, result: Materialised): string[] {
@@ -39,4 +41,12 @@ function pathNow(repo: Repo, path: string): string {
   const name = clean(path);
   if (pointer === undefined) return `${name} changed`;
   return pointer.kind === 'tree' ? `${name} is now ${countOf(pointer.files, 'file')}` : `${name} changed`;
+}
+
+/** Says what went to the remote; nothing when it was all there. */
+export function pushLines(result: PushResult): string[] {
+  if (result.upToDate || result.objects === 0) return [];
+  return [
+    `pushed ${countOf(result.files, 'file')}, ${formatBytes(result.bytes)}, to ${clean(result.remote)}`,
+  ];
 }

@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
+  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -46,8 +47,10 @@ export interface TestRepoOptions {
   readonly git?: boolean;
   /** Makes a bare repository. */
   readonly bare?: boolean;
-  /** Runs `dv init` and commits everything that git sees. */
+  /** Runs `dv init` and commits what it staged; the files are left for the test to add. */
   readonly init?: boolean;
+  /** Starts as a copy of another repository as it is now, which is much quicker than making it again. */
+  readonly copyOf?: TestRepo;
   /** A name for the temporary folder, to test unusual ones. */
   readonly name?: string;
 }
@@ -158,7 +161,7 @@ function removeAll(folder: string): void {
 }
 
 /**
- * Makes a repository on branch `main`, without commits unless `init` is asked for.
+ * Makes a repository on branch `main`, with one commit when `init` is asked for, else without.
  * @param files what lies in its workspace at first: path → content.
  */
 export async function testRepo(
@@ -169,13 +172,22 @@ export async function testRepo(
   const root = join(base, options.name ?? 'repo');
   const home = join(base, 'home');
   const outside = join(base, 'outside');
-  for (const folder of [root, home, outside]) mkdirSync(folder);
+  mkdirSync(outside);
+  if (options.copyOf === undefined) {
+    mkdirSync(root);
+    mkdirSync(home);
+  } else {
+    const exactly = { recursive: true, preserveTimestamps: true, verbatimSymlinks: true };
+    cpSync(options.copyOf.root, root, exactly);
+    cpSync(options.copyOf.home, home, exactly);
+  }
   const env = cleanEnvironment(home);
   writeFileSync(
     join(home, '.gitconfig'),
     '[init]\n\tdefaultBranch = main\n[advice]\n\tdetachedHead = false\n[protocol "file"]\n\tallow = always\n',
   );
-  let minutes = 0;
+  // A copy's commands come later than those that made it.
+  let minutes = options.copyOf === undefined ? 0 : 1000;
 
   const at = (path: string) => join(root, path);
   const run: TestRepo['run'] = (program, args, run = {}) => {
@@ -252,11 +264,11 @@ export async function testRepo(
   };
 
   if (options.bare) await repo.git('init', '--quiet', '--bare');
-  else if (options.git !== false) await repo.git('init', '--quiet');
+  else if (options.git !== false && options.copyOf === undefined) await repo.git('init', '--quiet');
   for (const [path, content] of Object.entries(files)) repo.write(path, content);
   if (options.init) {
     await repo.dvOk('init');
-    await repo.commit('start');
+    await repo.git('commit', '--quiet', '--message', 'start');
   }
   return repo;
 }
