@@ -62,6 +62,13 @@ export const exitStatuses: Readonly<Record<DvErrorCode, number>> = {
   'remote-missing-bucket': 14,
   'remote-empty': 12,
   'remote-full': 1,
+  'no-stages': 2,
+  'unknown-stage': 2,
+  'dep-missing': 2,
+  'stage-failed': 20,
+  'stage-output': 20,
+  'stage-still-running': 11,
+  'step-failed': 1,
 };
 
 /** The exit status of a bug: a failure that is not in the catalogue. */

@@ -184,6 +184,40 @@ export const catalogue = {
     message: `no space left at ${d.remote}`,
     hint: 'free some space there and run the same command again; what has arrived is kept',
   }),
+  'no-stages': (d: { file: string }) => ({
+    message: `there is no ${d.file} at the top of this repository`,
+    hint: 'write one: see docs/stages.md',
+  }),
+  'unknown-stage': (d: { stage: string; known: readonly string[] }) => ({
+    message: `stages.yaml has no stage ${d.stage}`,
+    hint: d.known.length === 0 ? 'dv dag' : `the stages are ${d.known.join(', ')}`,
+  }),
+  'dep-missing': (d: { deps: readonly { stage: string; repoPath: string; tracked: boolean }[] }) => ({
+    message: d.deps
+      .map(
+        ({ stage, repoPath }) => `${repoPath}, which ${stage} reads, does not exist, and no stage writes it`,
+      )
+      .join('\n'),
+    hint: d.deps.some(({ tracked }) => tracked)
+      ? `dv checkout ${d.deps.find(({ tracked }) => tracked)!.repoPath}, or dv pull when it is not in the cache`
+      : 'correct the path in stages.yaml, or put the file there',
+  }),
+  'stage-failed': (d: { stage: string; command: string; how: string; output: string }) => ({
+    message: `${d.stage}: ${d.command} ${d.how}`,
+    hint: `dv repro ${d.stage} tries again; stages.lock still holds what it wrote before`,
+  }),
+  'stage-output': (d: { stage: string; problem: string }) => ({
+    message: `${d.stage}: ${d.problem}`,
+    hint: 'correct outs and metrics in stages.yaml, or the command',
+  }),
+  'stage-still-running': (d: { stage: string; group: number; notePath: string }) => ({
+    message: `${d.stage} of an earlier dv repro still runs (process group ${d.group})`,
+    hint: `wait for it to end, or end it; if it is something else, remove ${d.notePath}`,
+  }),
+  'step-failed': (d: { step: string; message: string; hint?: string | undefined }) => ({
+    message: `${d.step}: ${d.message}`,
+    ...(d.hint === undefined ? {} : { hint: d.hint }),
+  }),
 } satisfies Record<string, (details: never) => ErrorText>;
 
 /** The name of a failure. */
