@@ -39,6 +39,7 @@ export const exitStatuses: Readonly<Record<DvErrorCode, number>> = {
   'path-tracked-by-git': 2,
   'path-inside-tracked': 2,
   'path-contains-tracked': 2,
+  'path-of-stage': 2,
   'path-not-tracked': 2,
   'nothing-to-add': 2,
   'unsafe-link': 2,

@@ -96,6 +96,10 @@ export const catalogue = {
     message: `${d.repoPath} contains ${d.tracked}, which dv already tracks on its own`,
     hint: `dv add ${d.tracked}, or git rm --cached ${d.tracked}.dv first to track ${d.repoPath} as one`,
   }),
+  'path-of-stage': (d: { repoPath: string; output: string }) => ({
+    message: `${d.repoPath} overlaps ${d.output}, which a stage of stages.yaml writes; dv repro records it`,
+    hint: 'take it out of the stage’s outs to track it by hand',
+  }),
   'path-not-tracked': (d: { repoPath: string }) => ({
     message: `dv does not track ${d.repoPath}`,
     hint: `dv add ${d.repoPath}`,

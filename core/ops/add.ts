@@ -4,6 +4,7 @@ import { DvError } from '../errors.ts';
 import { type Report, silent } from '../events.ts';
 import { formatPointer, type Pointer, pointerPathOf, pointerSuffix } from '../model/pointer.ts';
 import { isWithin, parentOf, type RepoPath } from '../model/repo-path.ts';
+import { stageOutputs } from '../pipeline/lock-file.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { type Captured, capture, type FileFailure } from '../store/capture.ts';
 import { ensureIgnored, gitignoreOf } from '../store/gitignore.ts';
@@ -98,7 +99,15 @@ function planAdd(repo: Repo, paths: readonly RepoPath[]): void {
         throw new DvError('path-contains-tracked', { repoPath: path, tracked: other });
     }
   }
+  assertNoStageOutput(repo, paths);
   assertNotInGit(repo, paths);
+}
+
+function assertNoStageOutput(repo: Repo, paths: readonly RepoPath[]): void {
+  for (const { path: output } of stageOutputs(repo)) {
+    const repoPath = paths.find((path) => isWithin(path, output) || isWithin(output, path));
+    if (repoPath !== undefined) throw new DvError('path-of-stage', { repoPath, output });
+  }
 }
 
 function assertNoLinkAbove(repo: Repo, path: RepoPath): void {

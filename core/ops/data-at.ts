@@ -1,8 +1,9 @@
 /** What data a commit stands for: its pointers, and the outputs its stages.lock records. */
 import { looksLikePointer, parsePointer, pointerSuffix, trackedPathOf } from '../model/pointer.ts';
-import { comparePaths, parseRepoPath } from '../model/repo-path.ts';
+import { parseRepoPath } from '../model/repo-path.ts';
+import { lockFileName, outputsOf, parseLock, type StageOutput } from '../pipeline/lock-file.ts';
 import type { History } from '../store/history.ts';
-import type { DataPath } from './workspace-data.ts';
+import { type DataPath, joinData } from './workspace-data.ts';
 
 const isPointerFile = (path: string) =>
   path.endsWith(pointerSuffix) && !path.endsWith(`/${pointerSuffix}`) && path !== pointerSuffix;
@@ -13,18 +14,24 @@ const isPointerFile = (path: string) =>
  * @throws {DvError} invalid-file naming the file and its commit, newer-format
  */
 export async function listDataAt(history: History, commits: readonly string[]): Promise<DataPath[][]> {
-  const files = await history.listFiles(commits, isPointerFile);
-  const wanted = files.flat();
-  const blobs = await history.readBlobs(wanted.map((file) => file.id));
-  const textOf = new Map(wanted.map((file, i) => [file.id, blobs[i]!.toString()]));
+  const files = await history.listFiles(commits, (path) => path === lockFileName || isPointerFile(path));
+  const ids = [...new Set(files.flat().map((file) => file.id))];
+  const blobs = await history.readBlobs(ids);
+  const textOf = new Map(ids.map((id, i) => [id, blobs[i]!.toString()]));
   return files.map((list, i) => {
-    const data: DataPath[] = [];
+    const pointers: DataPath[] = [];
+    let outputs: StageOutput[] = [];
     for (const file of list) {
       const text = textOf.get(file.id)!;
+      const name = `${commits[i]!.slice(0, 10)}:${file.path}`;
+      if (file.path === lockFileName) {
+        outputs = outputsOf(parseLock(text, name));
+        continue;
+      }
       const path = parseRepoPath(trackedPathOf(file.path));
       if (path === undefined || !looksLikePointer(text)) continue;
-      data.push({ path, pointer: parsePointer(text, `${commits[i]!.slice(0, 10)}:${file.path}`) });
+      pointers.push({ path, pointer: parsePointer(text, name) });
     }
-    return data.sort((a, b) => comparePaths(a.path, b.path));
+    return joinData(pointers, outputs);
   });
 }
