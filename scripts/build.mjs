@@ -1,7 +1,7 @@
 // Builds dist/: TypeScript, the AssemblyScript kernels, and libraries that load faster as one bundled file. Each part is
 // skipped when nothing it is made from is newer than what it makes.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 
@@ -36,10 +36,10 @@ function part(name, sources, make) {
 }
 
 /** Replaces a compiled module by one file that holds everything it imports: one read instead of dozens. */
-function bundle(module) {
+function bundle(source, options = {}) {
   buildSync({
-    entryPoints: [at(`${module}.ts`)],
-    outfile: at(`dist/${module}.js`),
+    entryPoints: [at(source)],
+    outfile: at(`dist/${source.replace(/\.tsx?$/, '.js')}`),
     bundle: true,
     minify: true,
     platform: 'node',
@@ -47,6 +47,20 @@ function bundle(module) {
     target: 'node20',
     legalComments: 'inline',
     logLevel: 'warning',
+    ...options,
+  });
+}
+
+/** The terminal view with Ink and React in it. What tsc made of its parts is of no use beside it. */
+function bundleView() {
+  const folder = at('dist/cli/tui');
+  for (const name of readdirSync(folder)) rmSync(`${folder}/${name}`);
+  bundle('cli/tui/view.tsx', {
+    jsx: 'automatic',
+    define: { 'process.env.NODE_ENV': '"production"', 'process.env.DEV': '"false"' },
+    alias: { 'react-devtools-core': at('cli/tui/no-devtools.ts') },
+    // Some of what Ink brings still asks for Node's modules by require.
+    banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
   });
 }
 
@@ -55,7 +69,8 @@ mkdirSync(at('dist'), { recursive: true });
 part('types', ['cli', 'core', 'remotes', 'hooks', 'demo', 'tsconfig.json', 'tsconfig.build.json'], () => {
   run('node_modules/typescript/bin/tsc', ['-p', 'tsconfig.build.json']);
   chmodSync(at('dist/cli/main.js'), 0o755);
-  bundle('cli/yargs');
+  bundle('cli/yargs.ts');
+  bundleView();
 });
 
 // TensorFlow.js for Node comes without the gradients of its own operations, and what it has of them Node 20 cannot

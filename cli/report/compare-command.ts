@@ -1,7 +1,12 @@
 /** What `dv metrics` and `dv params` share: options, the comparison, and the form it is printed in. */
 import type { Argv } from 'yargs';
 import { DvError } from '../../core/errors.ts';
-import { compareRevisions, type Selection, showRevisions } from '../../core/metrics/compare-revisions.ts';
+import {
+  compareRevisions,
+  type Selection,
+  showRevisions,
+  withParams,
+} from '../../core/metrics/compare-revisions.ts';
 import type { Kind } from '../../core/metrics/metric-files.ts';
 import type { Table } from '../../core/metrics/table.ts';
 import { openHistory } from '../../core/store/history.ts';
@@ -87,9 +92,29 @@ export async function runComparison(
     context.report({ type: 'warning', message: `${revision}: ${file}: ${message}` });
   }
   const print = { all: options.all || !compare, compare };
+  if (compare && opensView(table, options, context)) {
+    const { openView } = await import('../tui/view.tsx');
+    await openView({
+      table: kind === 'metrics' ? await withParams(repo, history, table) : table,
+      title: `dv ${kind} diff`,
+      changedOnly: !options.all,
+      colour: !context.env.NO_COLOR,
+      stdin: process.stdin,
+      stdout: process.stdout,
+      signal: context.signal,
+    });
+    return { value: table, text: '' };
+  }
   if (options.md) return { value: table, text: markdownTable(table, print) };
   if (options.csv) return { value: table, text: csvTable(table, print) };
   return { value: table, text: await plainText(kind, table, print) };
+}
+
+/** Whether a person looks at a terminal, and there is something to look at. */
+function opensView(table: Table, options: CompareOptions, { env, interactive }: Context): boolean {
+  const isPrinted = options.plain || options.md || options.csv;
+  const isTerminal = interactive && process.stdin.isTTY === true && env.TERM !== 'dumb' && !env.CI;
+  return isTerminal && !isPrinted && table.revs.length > 1 && table.rows.length > 0;
 }
 
 async function plainText(

@@ -2,7 +2,14 @@
 import { bestColumns, deltaOf, differs } from '../../core/metrics/compare.ts';
 import { dataPaths, type Row, type Table } from '../../core/metrics/table.ts';
 import { cleanLine } from './clean-line.ts';
-import { formatAge, formatDelta, formatFor, formatNumber, formatPercent } from './numbers.ts';
+import {
+  formatAge,
+  formatDelta,
+  formatFor,
+  formatNumber,
+  formatPercent,
+  type NumberFormat,
+} from './numbers.ts';
 import { type Measure, toWidth, truncateMiddle } from './width.ts';
 import { countOf, formatCount } from './words.ts';
 
@@ -22,9 +29,19 @@ export interface Cell {
 /** Written where a revision has no value. */
 export const missing = '—';
 
+/** The precision of a row; scores and losses around one have four digits behind the point, so that they line up. */
+export function formatOf(row: Row): NumberFormat {
+  const format = formatFor(row.values);
+  const isScore =
+    row.better !== undefined &&
+    row.values.some((value) => typeof value === 'number' && !Number.isInteger(value)) &&
+    row.values.every((value) => typeof value !== 'number' || !(Math.abs(value) >= 10));
+  return isScore && !format.exponent ? { ...format, decimals: Math.max(4, format.decimals) } : format;
+}
+
 /** The cells of one row. @param baseline the column others are measured by. */
 export function rowCells(row: Row, baseline: number, mode: DeltaMode): Cell[] {
-  const format = formatFor(row.values);
+  const format = formatOf(row);
   const best = bestColumns(row);
   return row.values.map((value, column) => {
     const shown =
@@ -44,15 +61,18 @@ export function rowCells(row: Row, baseline: number, mode: DeltaMode): Cell[] {
   });
 }
 
-/** The cells of one tracked path: how many files, the digest's first digits, and the change in files. */
-export function dataCells(table: Table, path: string, baseline: number): Cell[] {
+/**
+ * The cells of one tracked path: the digest's first digits, how many files, and the change in files.
+ * @param baseline the column others are compared with; −1 for none.
+ */
+export function dataCells(table: Table, path: string, baseline: number, digits = 6): Cell[] {
   const baseDigest = table.revs[baseline]?.dataDigests[path];
   const baseFiles = table.revs[baseline]?.dataFiles[path];
   return table.revs.map((revision, column) => {
     const digest = revision.dataDigests[path];
     const files = revision.dataFiles[path];
     if (digest === undefined || files === undefined) return { value: missing, best: false, delta: '' };
-    const value = `${digest.slice(digest.indexOf(':') + 1).slice(0, 6)} ${formatCount(files)}`;
+    const value = `${digest.slice(digest.indexOf(':') + 1).slice(0, digits)} ${formatCount(files)}`;
     if (column === baseline || baseDigest === undefined || baseFiles === undefined || digest === baseDigest) {
       return { value, best: false, delta: '' };
     }

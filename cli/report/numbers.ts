@@ -20,8 +20,8 @@ function shortestDecimals(value: number): number {
 }
 
 /**
- * The precision for the numbers of one row: four digits of the largest, more only when all would look equal
- * though they are not, and no more than any of them has.
+ * The precision for the numbers of one row: four digits of the largest, below ten four behind the point; more
+ * only when all would look equal though they are not, and no more than any of them has.
  */
 export function formatFor(values: readonly unknown[]): NumberFormat {
   const numbers = values.filter(
@@ -33,7 +33,9 @@ export function formatFor(values: readonly unknown[]): NumberFormat {
   const written = numbers.reduce((most, value) => Math.max(most, shortestDecimals(value)), 0);
   const magnitude = largest === 0 ? 0 : Math.floor(Math.log10(largest));
   const most = Math.min(written, mostDecimals);
-  let decimals = Math.min(most, Math.max(0, significant - 1 - magnitude));
+  // Scores and losses around one keep four digits behind the point, whichever side of one they are on.
+  const usual = Math.max(0, significant - 1 - magnitude, largest < 10 ? significant : 0);
+  let decimals = Math.min(most, usual);
   const shown = () => new Set(numbers.map((value) => value.toFixed(decimals))).size;
   while (decimals < most && shown() === 1 && new Set(numbers).size > 1) decimals++;
   return { decimals, exponent: false };
@@ -73,20 +75,21 @@ export function formatPercent(ratio: number): string {
 }
 
 const steps = [
-  ['year', 31_557_600],
-  ['month', 2_629_800],
-  ['week', 604_800],
-  ['day', 86_400],
-  ['hour', 3_600],
-  ['minute', 60],
+  ['year', 'y', 31_557_600],
+  ['month', 'mo', 2_629_800],
+  ['week', 'w', 604_800],
+  ['day', 'd', 86_400],
+  ['hour', 'h', 3_600],
+  ['minute', 'm', 60],
 ] as const;
 
-/** How long ago a moment was: `5 hours`, `2 days`, `now`. A moment in the future is `now`. */
-export function formatAge(date: string, now: Date): string {
+/** How long ago a moment was: `5 hours` or short `5h`, `2 days`, `now`. A moment in the future is `now`. */
+export function formatAge(date: string, now: Date, form: 'long' | 'short' = 'long'): string {
   const seconds = (now.getTime() - new Date(date).getTime()) / 1000;
-  for (const [name, size] of steps) {
+  for (const [name, letter, size] of steps) {
     const count = Math.floor(seconds / size);
-    if (count >= 1) return `${count} ${name}${count === 1 ? '' : 's'}`;
+    if (count < 1) continue;
+    return form === 'short' ? `${count}${letter}` : `${count} ${name}${count === 1 ? '' : 's'}`;
   }
   return 'now';
 }

@@ -4,11 +4,15 @@
 export type Measure = (text: string) => number;
 
 // Besides ASCII, the marks our own tables are made of: all one cell wide.
-const oneCellEach = /^[\x20-\x7e▲▼—…●▸▾→←±−×·│█]*$/;
+const oneCellEach = new Set([...'▲▼—…●▸▾▴→←±−×·│█∞'].map((mark) => mark.charCodeAt(0)));
 
 /** Whether `simpleWidth` measures a text rightly. */
 export function isSimple(text: string): boolean {
-  return oneCellEach.test(text);
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if ((code < 0x20 || code > 0x7e) && !oneCellEach.has(code)) return false;
+  }
+  return true;
 }
 
 /** The width of a text of one-cell characters. */
@@ -42,14 +46,19 @@ export function remembering(measure: Measure): Measure {
 
 let segmenter: Intl.Segmenter | undefined;
 
+/** The graphemes of a text: what a reader sees as its characters. */
+export function* graphemes(text: string): Generator<string> {
+  segmenter ??= new Intl.Segmenter();
+  for (const { segment } of segmenter.segment(text)) yield segment;
+}
+
 /** Cuts a text to a width, between graphemes; `…` says that something is missing. */
 export function truncate(text: string, width: number, measure: Measure): string {
   if (measure(text) <= width) return text;
   if (width < 1) return '';
-  segmenter ??= new Intl.Segmenter();
   let cut = '';
   let used = 0;
-  for (const { segment } of segmenter.segment(text)) {
+  for (const segment of graphemes(text)) {
     const next = measure(segment);
     if (used + next > width - 1) break;
     cut += segment;
@@ -62,8 +71,7 @@ export function truncate(text: string, width: number, measure: Measure): string 
 export function truncateMiddle(text: string, width: number, measure: Measure): string {
   if (measure(text) <= width) return text;
   if (width < 5) return truncate(text, width, measure);
-  segmenter ??= new Intl.Segmenter();
-  const segments = [...segmenter.segment(text)].map(({ segment }) => segment);
+  const segments = [...graphemes(text)];
   const endWidth = Math.floor((width - 1) / 2);
   let end = '';
   for (let i = segments.length - 1; i >= 0; i--) {

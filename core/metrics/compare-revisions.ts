@@ -4,7 +4,7 @@ import type { History, Ref } from '../store/history.ts';
 import type { Repo } from '../store/repo.ts';
 import { naturalOrder, sameColumns } from './compare.ts';
 import { type Column, gather, workspaceName } from './gather.ts';
-import type { Kind } from './metric-files.ts';
+import { isWanted, type Kind } from './metric-files.ts';
 import { pickColumns, type Table } from './table.ts';
 
 /** What the user asked to compare. */
@@ -22,7 +22,7 @@ export interface Selection {
 /**
  * Compares as a git user expects. Nothing named: HEAD and the workspace. One revision: that one and the
  * workspace. More: those. A workspace that has HEAD's values and data goes under the branch's name. Without a
- * `baseline`: the first one named, or of branches `main`, `master`, the one checked out, the first.
+ * `baseline`: the first one named, or of branches `main`, `master`, the first.
  * @throws {DvError} unknown-revision, usage, git-failed
  */
 export async function compareRevisions(
@@ -48,8 +48,13 @@ export async function compareRevisions(
   const columns = [...asked, ...(wantsWorkspace ? [...headColumn, 'workspace' as const] : [])];
   const table = await gather({ repo, history, kind }, columns);
 
-  const hasValues = (column: number) => table.rows.some((row) => row.values[column] !== null);
-  const shown = asked.map((_, i) => i).filter((i) => i < fixed.length || hasValues(i));
+  // A branch whose metrics cannot be read is shown without values rather than left out.
+  const hasMetrics = (column: number) =>
+    table.rows.some((row) => row.values[column] !== null) ||
+    table.problems.some(
+      ({ revision, file }) => revision === table.revs[column]!.name && isWanted(kind, file),
+    );
+  const shown = asked.map((_, i) => i).filter((i) => i < fixed.length || hasMetrics(i));
   if (wantsWorkspace) {
     const [headAt, workspaceAt] = [asked.length, columns.length - 1];
     const clean = head !== undefined && sameColumns(table, headAt, workspaceAt, { data: kind === 'metrics' });
@@ -58,7 +63,7 @@ export async function compareRevisions(
     if (!clean) shown.push(workspaceAt);
   }
   if (wantsBranches && fixed.length === 0) {
-    const at = ['main', 'master', current?.name]
+    const at = ['main', 'master']
       .map((name) => shown.find((i) => table.revs[i]!.name === name))
       .find((i) => i !== undefined);
     if (at !== undefined) shown.unshift(...shown.splice(shown.indexOf(at), 1));
@@ -82,6 +87,21 @@ export async function showRevisions(
   const table = await compareRevisions(repo, history, kind, selection);
   const none = selection.revisions.length === 0 && !selection.allBranches && selection.glob === undefined;
   return none ? pickColumns(table, [table.revs.length - 1]) : table;
+}
+
+/** A table of metrics with the same revisions' parameters as further rows. @throws {DvError} git-failed */
+export async function withParams(repo: Repo, history: History, table: Table): Promise<Table> {
+  const ids = table.revs.flatMap(({ commit }) => commit ?? []);
+  const commits = new Map((await history.resolveAll(ids)).map((commit) => [commit.id, commit]));
+  const columns = table.revs.map(
+    ({ name, commit }): Column => (commit === null ? 'workspace' : { name, commit: commits.get(commit)! }),
+  );
+  const params = await gather({ repo, history, kind: 'params' }, columns);
+  return {
+    revs: table.revs,
+    rows: [...table.rows, ...params.rows],
+    problems: [...table.problems, ...params.problems],
+  };
 }
 
 /** `A..B` as two revisions, an empty side being HEAD; anything else as it is. No revision has `..` in it. */

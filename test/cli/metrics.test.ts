@@ -98,14 +98,14 @@ it('says so when nothing differs, and compares HEAD with the workspace', async (
   );
   repo.write('metrics/evaluate.json', '{"accuracy": 0.95, "loss": 0.312, "images": 1000}');
   const changed = await repo.dvOk('metrics', 'diff');
-  expect(changed.stdout).toMatch(/accuracy +0\.912 +\*0\.950 ▲0\.038/);
+  expect(changed.stdout).toMatch(/accuracy +0\.9120 +\*0\.9500 ▲0\.0380/);
   await repo.git('checkout', '--quiet', '.');
 });
 
 it('warns of a file it cannot read and goes on', async () => {
   const { stdout, stderr } = await repo.dvOk('metrics', 'diff', 'main', 'broken');
   expect(stderr).toMatch(/^dv: warning: broken: metrics\/evaluate\.json: .*JSON/);
-  expect(stdout).toMatch(/accuracy +0\.912 +—/);
+  expect(stdout).toMatch(/accuracy +0\.9120 +—/);
 });
 
 it('compares params, and shows either', async () => {

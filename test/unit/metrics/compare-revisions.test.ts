@@ -137,11 +137,11 @@ describe.each(['git', 'isomorphic-git'] as const)('comparing revisions through %
     await expect(ask({ glob: 'nothing/*' })).rejects.toMatchObject({ code: 'usage' });
   });
 
-  it('takes another baseline where main has no metrics', async () => {
+  it('takes the first branch as baseline where there is no main', async () => {
     await repo.git('checkout', '--quiet', 'data/v10');
     await repo.git('branch', '--quiet', '-m', 'main', 'old-main');
     try {
-      expect(names(await ask({ allBranches: true }))[0]).toBe('data/v10');
+      expect(names(await ask({ allBranches: true }))[0]).toBe('broken');
     } finally {
       await repo.git('branch', '--quiet', '-m', 'old-main', 'main');
     }

@@ -51,7 +51,7 @@ describe('a comparison as aligned text', () => {
       metrics/evaluate.json
         accuracy              0.9120          *0.9341 ▲0.0221      0.8990 ▼0.0130
         loss                  0.3120          *0.2705 ▼0.0415      0.3550 ▲0.0430
-        classes.日本.f1          0.5                —                 0.5
+        classes.日本.f1       0.5000                —              0.5000
       metrics/train.json
         epochs                    20               25 ▲5               20
 
@@ -68,7 +68,7 @@ describe('a comparison as aligned text', () => {
       metrics/evaluate.json
         accuracy              0.9120          *0.9341            0.8990
         loss                  0.3120          *0.2705            0.3550
-        classes.日本.f1          0.5                —               0.5
+        classes.日本.f1       0.5000                —            0.5000
         images                  1000             1000              1000
       metrics/train.json
         epochs                    20               25                20
@@ -125,7 +125,7 @@ it('is a Markdown table without markup from the repository', () => {
     | **metrics/evaluate.json** |  |  |  |
     | accuracy | 0.9120 | **0.9341** ▲0.0221 | 0.8990 ▼0.0130 |
     | loss | 0.3120 | **0.2705** ▼0.0415 | 0.3550 ▲0.0430 |
-    | classes.日本.f1 | 0.5 | — | 0.5 |
+    | classes.日本.f1 | 0.5000 | — | 0.5000 |
     | **metrics/train.json** |  |  |  |
     | epochs | 20 | 25 ▲5 | 20 |"
   `);

@@ -58,7 +58,7 @@ describe('text in columns', () => {
     expect(truncateMiddle('short', 11, simpleWidth)).toBe('short');
   });
   it('agrees with string-width on what it calls simple', () => {
-    const marks = ' ~▲▼—…●▸▾→←±−×·│█';
+    const marks = ' ~▲▼—…●▸▾▴→←±−×·│█∞';
     expect(isSimple(marks)).toBe(true);
     for (const mark of marks) expect(stringWidth(mark)).toBe(1);
     expect(isSimple('é')).toBe(false);
@@ -101,7 +101,7 @@ describe('numbers of one row', () => {
     ],
     [
       [1.1 + 2.2, 1],
-      ['3.300', '1.000'],
+      ['3.3000', '1.0000'],
     ],
     [
       [0.912341, 0.912349],
