@@ -14,6 +14,7 @@ import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
 import { csvTable, markdownTable, plainTable, sentenceFor, textsOf } from './metrics-table.ts';
 import { loadMeasure } from './width.ts';
+import { countOf } from './words.ts';
 
 /** The options of both commands. */
 export interface CompareOptions {
@@ -88,9 +89,7 @@ export async function runComparison(
   await using history = await openHistory(repo);
   const compare = options.action === 'diff';
   const table = await (compare ? compareRevisions : showRevisions)(repo, history, kind, selection);
-  for (const { revision, file, message } of table.problems) {
-    context.report({ type: 'warning', message: `${revision}: ${file}: ${message}` });
-  }
+  for (const message of problemLines(table)) context.report({ type: 'warning', message });
   const print = { all: options.all || !compare, compare };
   if (compare && opensView(table, options, context)) {
     const { openView } = await import('../tui/view.tsx');
@@ -108,6 +107,18 @@ export async function runComparison(
   if (options.md) return { value: table, text: markdownTable(table, print) };
   if (options.csv) return { value: table, text: csvTable(table, print) };
   return { value: table, text: await plainText(kind, table, print) };
+}
+
+/** What could not be read, the first few in full. */
+function problemLines({ problems }: Table): string[] {
+  const most = 5;
+  const lines = problems
+    .slice(0, most)
+    .map(({ revision, file, message }) =>
+      message.startsWith(`${file}:`) ? `${revision}: ${message}` : `${revision}: ${file}: ${message}`,
+    );
+  const more = problems.length - most;
+  return more > 0 ? [...lines, `${countOf(more, 'more file')} could not be read (--json names them)`] : lines;
 }
 
 /** Whether a person looks at a terminal, and there is something to look at. */

@@ -73,11 +73,18 @@ export function naturalOrder(a: string, b: string): number {
   return 0;
 }
 
-/** Whether two columns have the same values and, unless told otherwise, the same data. */
+/** Whether two columns have the same values, unreadable files and, unless told otherwise, data. */
 export function sameColumns(table: Table, a: number, b: number, options = { data: true }): boolean {
   const digests = (column: number) => JSON.stringify(Object.entries(table.revs[column]!.dataDigests).sort());
+  const problems = (column: number) =>
+    JSON.stringify(
+      table.problems
+        .filter(({ revision }) => revision === table.revs[column]!.name)
+        .map(({ file, message }) => [file, message]),
+    );
   return (
     table.rows.every((row) => Object.is(row.values[a], row.values[b])) &&
+    problems(a) === problems(b) &&
     (!options.data || digests(a) === digests(b))
   );
 }

@@ -12,7 +12,12 @@ export function isMetricsPath(path: string): boolean {
   return /(?:^|\/)metrics\/.*\.(?:json|ya?ml)$/s.test(path);
 }
 
-/** Whether a path holds what is compared. */
+/** Whether the values of a file can be read, told from its name: stages may call other files metrics too. */
+export function isReadable(path: string): boolean {
+  return /\.(?:json|ya?ml)$/.test(path);
+}
+
+/** Whether a path holds what is compared, whatever stages.lock says. */
 export function isWanted(kind: Kind, path: string): boolean {
   return kind === 'metrics' ? isMetricsPath(path) : path === paramsFile;
 }

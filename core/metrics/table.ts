@@ -93,7 +93,9 @@ export function buildTable(
       });
     }
   }
-  return { revs: columns.map((column) => column.revision), rows, problems };
+  // One commit may stand in two columns of one name.
+  const unique = new Map(problems.map((problem) => [JSON.stringify(problem), problem]));
+  return { revs: columns.map((column) => column.revision), rows, problems: [...unique.values()] };
 }
 
 /** The table with only some columns, in the order given; rows no column has a value for are dropped. */

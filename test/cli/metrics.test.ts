@@ -108,6 +108,15 @@ it('warns of a file it cannot read and goes on', async () => {
   expect(stdout).toMatch(/accuracy +0\.9120 +—/);
 });
 
+it('names the first of many files it cannot read', async () => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => `metrics/${name}.json`);
+  for (const name of names) repo.write(name, 'no JSON');
+  const { stderr } = await repo.dvOk('metrics', 'diff');
+  expect(stderr.trimEnd().split('\n')).toHaveLength(6);
+  expect(stderr).toMatch(/2 more files could not be read \(--json names them\)\n$/);
+  for (const name of names) repo.remove(name);
+});
+
 it('compares params, and shows either', async () => {
   expect((await repo.dvOk('params', 'diff', 'main', 'data/v2')).stdout).toBe(
     'No difference between main and data/v2 (1 param compared).\n',

@@ -1,7 +1,12 @@
 import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { compareRevisions, type Selection, showRevisions } from '../../../core/metrics/compare-revisions.ts';
+import {
+  compareRevisions,
+  type Selection,
+  showRevisions,
+  withParams,
+} from '../../../core/metrics/compare-revisions.ts';
 import type { Kind } from '../../../core/metrics/metric-files.ts';
 import type { Table } from '../../../core/metrics/table.ts';
 import { digestOf } from '../../../core/model/digest.ts';
@@ -159,6 +164,51 @@ describe.each(['git', 'isomorphic-git'] as const)('comparing revisions through %
       ['broken', 'metrics/evaluate.json', expect.stringMatching(/JSON/)],
       ['broken', 'metrics/huge.json', 'is 1.0 MiB: a metrics file has'],
     ]);
+  });
+
+  it('reads metrics that stages.lock names, wherever they lie', async () => {
+    const lock = (path: string) =>
+      [
+        'version: 1',
+        'stages:',
+        '  evaluate:',
+        '    cmd: "true"',
+        '    metrics:',
+        `      out/plot.png: file ${digestOf('x')} 1`,
+        `      ${path}: file ${digestOf('x')} 1`,
+        '',
+      ].join('\n');
+    await repo.git('checkout', '--quiet', '-b', 'staged', 'main');
+    await repo.commitFiles('scores of a stage', {
+      'out/scores.json': '{"auc": 0.8}',
+      'out/other.json': '{"n": 1}',
+      'out/plot.png': 'picture',
+      'stages.lock': lock('out/scores.json'),
+    });
+    try {
+      const table = await ask({ revisions: ['main', 'staged'] });
+      expect(values(table, 'auc')).toEqual([null, 0.8]);
+      expect([values(table, 'n'), table.problems]).toEqual([undefined, []]);
+      repo.write('out/scores.json', '{"auc": 0.9}');
+      expect(values(await ask(), 'auc')).toEqual([0.8, 0.9]);
+      repo.write('stages.lock', `<<<<<<< HEAD\n${lock('out/scores.json')}`);
+      expect((await ask()).problems).toMatchObject([{ revision: 'workspace', file: 'stages.lock' }]);
+    } finally {
+      await repo.git('checkout', '--quiet', '--force', 'main');
+      await repo.git('branch', '-D', 'staged');
+    }
+  });
+
+  it('adds params to a table of metrics', async () => {
+    const opened = repo.open();
+    await using history = await openHistory(opened, { engine });
+    const table = await compareRevisions(opened, history, 'metrics', {
+      revisions: ['workspace', 'data/v10'],
+    });
+    const both = await withParams(opened, history, table);
+    expect(both.revs).toBe(table.revs);
+    expect(both.rows.slice(0, table.rows.length)).toEqual(table.rows);
+    expect(values(both, 'seed')).toEqual([42, 7]);
   });
 
   it('compares params as text and numbers', async () => {
