@@ -2,6 +2,7 @@
 import { DvError } from '../core/errors.ts';
 import type { AnyCommand } from './command.ts';
 import { commonExits, exitMeanings } from './exit.ts';
+import { tailPattern } from './simple-line.ts';
 import { nearest } from './suggest.ts';
 import yargs from './yargs.ts';
 
@@ -31,9 +32,6 @@ const helpColumns = 100;
 
 const usageError = (message: string, hint?: string) =>
   new DvError('usage', { message, ...(hint === undefined ? {} : { hint }) });
-
-/** ` [-- paths..]` in a usage: the command wants what stands behind `--` apart, as its option `'--'`. */
-const tailPattern = / \[-- [^\]]*\]/;
 
 function buildParser(name: string, command: AnyCommand) {
   return yargs([])

@@ -39,10 +39,9 @@ const terminal: Terminal = {
   stdoutIsTerminal: process.stdout.isTTY === true,
   stderrColumns: process.stderr.isTTY ? (process.stderr.columns ?? 80) : undefined,
   async readInput() {
-    let text = '';
-    process.stdin.setEncoding('utf8');
-    for await (const piece of process.stdin) text += piece;
-    return text;
+    const { text } = await import('node:stream/consumers');
+    const { addAbortSignal } = await import('node:stream');
+    return text(addAbortSignal(interruption.signal, process.stdin));
   },
   writeOut: (text) => void process.stdout.write(text),
   writeError: (text) => void process.stderr.write(text),

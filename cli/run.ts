@@ -8,6 +8,7 @@ import { completionWords, helpFor, loadCommand, overview, version } from './help
 import { clean } from './report/clean.ts';
 import { jsonReporter } from './report/json.ts';
 import { plainReporter } from './report/plain.ts';
+import { parseSimpleLine } from './simple-line.ts';
 import type { Terminal } from './terminal.ts';
 
 /** A command line cut at its command's name. */
@@ -68,8 +69,9 @@ async function runWords({ name, args }: Words, terminal: Terminal): Promise<numb
     return 0;
   }
   const command = await loadCommand(name);
-  const { parseArguments } = await import('./arguments.ts');
-  const { options, globals } = await parseArguments(name, command, args);
+  const { options, globals } =
+    parseSimpleLine(command, args) ??
+    (await (await import('./arguments.ts')).parseArguments(name, command, args));
 
   const reporter = globals.json
     ? jsonReporter(terminal.writeError)

@@ -5,7 +5,8 @@ import {
   spawn,
   spawnSync,
 } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { DvError, systemCode } from '../errors.ts';
 
 /** How git ended. */
@@ -37,6 +38,23 @@ const pathspecVariables = [
   'GIT_NOGLOB_PATHSPECS',
   'GIT_ICASE_PATHSPECS',
 ];
+
+/** Whether a folder of PATH holds the git program. Starting it would take as long as most questions to it. */
+function isOnPath(env: NodeJS.ProcessEnv): boolean {
+  const windows = process.platform === 'win32';
+  const path = Object.entries(env).find(
+    ([name]) => name === 'PATH' || (windows && /^path$/i.test(name)),
+  )?.[1];
+  return (path ?? '/usr/bin:/bin').split(delimiter).some((folder) => {
+    const program = join(folder || '.', windows ? 'git.exe' : 'git');
+    try {
+      accessSync(program, constants.X_OK);
+      return statSync(program).isFile();
+    } catch {
+      return false;
+    }
+  });
+}
 
 /**
  * Opens git for one workspace.
@@ -70,14 +88,8 @@ export function openGit(cwd: string, env: NodeJS.ProcessEnv): Git {
   };
   return {
     get available() {
-      if (available === undefined) {
-        try {
-          runSync(['--version']);
-        } catch (error) {
-          if (!(error instanceof DvError && error.code === 'git-missing')) throw error;
-        }
-      }
-      return available === true;
+      available ??= isOnPath(env);
+      return available;
     },
     run,
     output(args, options) {
