@@ -19,7 +19,8 @@ export const command = defineCommand<{ 'no-hooks': boolean }>({
     const done = initialise(repo);
     let folder: HooksFolder | undefined;
     let hooks: ChangedHook[] = [];
-    if (!options['no-hooks']) {
+    const wanted = !options['no-hooks'];
+    if (wanted && repo.git.available) {
       folder = findHooksFolder(repo);
       hooks = installHooks(folder, launcher);
     }
@@ -33,6 +34,8 @@ export const command = defineCommand<{ 'no-hooks': boolean }>({
       : [`dv was ready in ${repo.root}; nothing changed`];
     const note = folder && changed ? folderNote(folder) : undefined;
     if (note !== undefined) lines.push(note);
+    if (wanted && !repo.git.available)
+      lines.push('no hooks without the git program: install git, then dv init again');
     if (done.configCreated) lines.push('next: dv add <folder of data>');
     return {
       value: { root: repo.root, ...done, hooksFolder: folder ?? null, hooks },
