@@ -5,43 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { DvError } from '../core/errors.ts';
 import type { Config, RemoteConfig } from '../core/model/config.ts';
 import type { Remote } from '../core/store/remote.ts';
-
-/** A bucket and the folder in it that a URL names. */
-export interface BucketAddress {
-  readonly bucket: string;
-  /** Without slashes at its ends; empty for the whole bucket. */
-  readonly prefix: string;
-}
-
-/** Takes user name and password out of a URL. */
-export function redactUrl(url: string): string {
-  return url.replace(/^([A-Za-z][A-Za-z0-9+.-]*:\/\/)[^/@]*@/, '$1***@');
-}
-
-/** Takes an `s3://` or `gs://` URL apart. @throws {DvError} remote-url */
-export function parseBucketUrl(url: string): BucketAddress {
-  const match = /^[a-z0-9]+:\/\/([a-z0-9][a-z0-9._-]{1,221})(?:\/(.*))?$/.exec(url);
-  if (match === null)
-    throw new DvError('remote-url', { url: redactUrl(url), reason: 'it names no valid bucket' });
-  const prefix = (match[2] ?? '').replace(/^\/+|\/+$/g, '');
-  if (/[?#]/.test(prefix) || prefix.split('/').some((part) => part === '.' || part === '..')) {
-    throw new DvError('remote-url', {
-      url: redactUrl(url),
-      reason: 'its folder has a part `.` or `..`, or a `?` or `#`',
-    });
-  }
-  return { bucket: match[1]!, prefix };
-}
-
-/** Refuses a URL that carries a secret. @throws {DvError} remote-url, with the secret left out */
-export function refuseSecrets(url: string): void {
-  if (!/^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/@]*@/.test(url)) return;
-  throw new DvError('remote-url', {
-    url: redactUrl(url),
-    reason: 'a URL is no place for a user name or password',
-    hint: 'use a profile (dv.remote.<name>.profile), the environment or the cloud client’s own login',
-  });
-}
+import { parseBucketUrl, refuseSecrets } from './address.ts';
 
 /** What kind of place a URL names. @throws {DvError} remote-url */
 export function remoteKind(url: string): 's3' | 'gs' | 'directory' {
@@ -96,5 +60,11 @@ export async function openRemote(config: RemoteConfig, root: string): Promise<Re
   if (config.endpoint !== undefined && config.endpointFromRepository) {
     throw new DvError('remote-endpoint', { name: config.name, endpoint: config.endpoint });
   }
-  throw new DvError('remote-url', { url: config.url, reason: `dv does not know ${kind}:// yet` });
+  const address = parseBucketUrl(config.url);
+  if (kind === 's3') {
+    const { openS3Remote } = await import('./s3.ts');
+    return openS3Remote(address, config);
+  }
+  const { openGcsRemote } = await import('./gcs.ts');
+  return openGcsRemote(address, config);
 }

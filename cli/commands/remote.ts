@@ -2,7 +2,8 @@ import { relative, resolve } from 'node:path';
 import { DvError } from '../../core/errors.ts';
 import { addRemote, removeRemote, setDefaultRemote } from '../../core/ops/remote.ts';
 import { checkRemote } from '../../core/ops/remote-check.ts';
-import { parseBucketUrl, redactUrl, refuseSecrets, remoteKind } from '../../remotes/open.ts';
+import { parseBucketUrl, redactUrl, refuseSecrets } from '../../remotes/address.ts';
+import { remoteKind } from '../../remotes/open.ts';
 import { type CommandResult, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 
