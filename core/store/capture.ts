@@ -12,8 +12,9 @@ import { missingObjects } from './objects.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
 import { loadStatIndex, looksUnchanged, type StatIndex, saveStatIndex } from './stat-index.ts';
+import { type Survey, survey } from './survey.ts';
 import { ThreadPool } from './thread-pool.ts';
-import { type Walked, walk } from './walk.ts';
+import type { WalkProblem } from './walk.ts';
 
 /** A file that could not be read. */
 export interface FileFailure {
@@ -68,9 +69,7 @@ export function entriesOfIndex(cache: Cache, index: StatIndex): readonly TreeEnt
   }
 }
 
-async function loadKnown(repo: Repo, path: RepoPath): Promise<Known | undefined> {
-  const index = await loadStatIndex(repo, path);
-  if (index === undefined) return undefined;
+function knownBy(repo: Repo, index: StatIndex): Known | undefined {
   const entries = entriesOfIndex(repo, index);
   return entries === undefined ? undefined : { index, entries };
 }
@@ -84,12 +83,10 @@ async function loadKnown(repo: Repo, path: RepoPath): Promise<Known | undefined>
 export async function capture(repo: Repo, path: RepoPath, options: CaptureOptions): Promise<Captured> {
   const top = lstatSync(absolutePath(repo, path), { throwIfNoEntry: false });
   if (top === undefined) throw new DvError('path-missing', { repoPath: path });
-  const isFolder = top.isDirectory();
-  const walked: Walked = isFolder ? walk(repo.root, path) : { paths: ['' as RepoPath], problems: [] };
   const pool = new ThreadPool();
   const writer = new CacheWriter(repo, pool);
   try {
-    return await captureListed(repo, path, { isFolder, walked, pool, writer }, options);
+    return await captureWith(repo, path, { isFolder: top.isDirectory(), pool, writer }, options);
   } catch (error) {
     throw explainWriteFailure(error, repo.objectsDir);
   } finally {
@@ -100,23 +97,42 @@ export async function capture(repo: Repo, path: RepoPath, options: CaptureOption
 
 interface Work {
   readonly isFolder: boolean;
-  readonly walked: Walked;
   readonly pool: ThreadPool;
   readonly writer: CacheWriter;
 }
 
-async function captureListed(
+/** Lists a path and looks at its files; a single file is listed as `''`. */
+async function surveyPath(
+  repo: Repo,
+  path: RepoPath,
+  work: Work,
+  options: { expected: number; signal: AbortSignal | undefined },
+): Promise<Survey> {
+  if (work.isFolder) return survey(work.pool, { root: repo.root, folder: path, ...options });
+  const paths = ['' as RepoPath];
+  return {
+    paths,
+    problems: [],
+    columns: await statAll(work.pool, absolutePath(repo, path), paths, options.signal),
+  };
+}
+
+async function captureWith(
   repo: Repo,
   path: RepoPath,
   work: Work,
   options: CaptureOptions,
 ): Promise<Captured> {
-  const { pool, writer, isFolder } = work;
-  const { paths, problems } = work.walked;
+  const { writer, isFolder } = work;
   const report = options.report ?? silent;
   const folder = absolutePath(repo, path);
-  const known = await loadKnown(repo, path);
-  const columns = await statAll(pool, folder, paths, options.signal);
+  const index = await loadStatIndex(repo, path);
+  const expected = (index?.columns.length ?? 0) / statWidth;
+  // Threads look at the files while this one reads the listing they are compared with.
+  const looking = surveyPath(repo, path, work, { expected, signal: options.signal });
+  looking.catch(() => {});
+  const known = index && knownBy(repo, index);
+  const { paths, problems, columns } = await looking;
   const rowOf = known === undefined ? [] : matchRows(known.entries, paths);
 
   const digests = new Array<Digest | undefined>(paths.length);
@@ -126,6 +142,10 @@ async function captureListed(
     if (known !== undefined && row >= 0 && looksUnchanged(known.index, row, columns, i)) {
       digests[i] = known.entries[row]!.digest;
     } else toRead.push(i);
+  }
+  if (known !== undefined && isAsKnown(known, isFolder, paths.length, toRead.length) && !options.store) {
+    const pointer = describeKnown(known);
+    return { pointer, entries: known.entries, failures: problems.map(asFailure(path)), filesRead: 0 };
   }
   if (options.store && toRead.length < paths.length) {
     const absent = new Set(
@@ -141,10 +161,7 @@ async function captureListed(
     }
   }
 
-  const failures: FileFailure[] = problems.map((problem) => ({
-    path: joinPaths(path, problem.path),
-    reason: problem.reason,
-  }));
+  const failures: FileFailure[] = problems.map(asFailure(path));
   await readAll({ repo, folder, paths, toRead, digests, columns, work, options, report, failures, path });
 
   const entries: TreeEntry[] = [];
@@ -180,6 +197,23 @@ async function captureListed(
     });
   }
   return { pointer, entries, failures, filesRead: toRead.length };
+}
+
+const asFailure = (path: RepoPath) => (problem: WalkProblem) => ({
+  path: joinPaths(path, problem.path),
+  reason: problem.reason,
+});
+
+/** Whether every file is there and looks as it did; as many paths as entries, all matched, are the same paths. */
+function isAsKnown(known: Known, isFolder: boolean, files: number, toRead: number): boolean {
+  return toRead === 0 && files === known.entries.length && isFolder === (known.index.kind === 'tree');
+}
+
+function describeKnown({ index, entries }: Known): Pointer {
+  const bytes = totalBytes(entries);
+  return index.kind === 'tree'
+    ? { kind: 'tree', digest: index.digest, files: entries.length, bytes }
+    : { kind: 'file', digest: index.digest, bytes };
 }
 
 /** Looks at every file. */

@@ -7,6 +7,7 @@ import type { ThreadReply } from './thread-worker.ts';
 /** Jobs of fewer files than this are done here: starting a thread takes about 30 ms. */
 const worthThreads: Record<TaskKind, number> = {
   stat: 2000,
+  survey: 1,
   read: 200,
   write: 200,
   settle: 500,

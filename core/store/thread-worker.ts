@@ -10,7 +10,8 @@ export type ThreadReply =
 
 /** Large memory in a result, which is handed over rather than copied. */
 function handedOver(result: ResultOf<TaskKind>): ArrayBuffer[] {
-  return 'space' in result ? [result.space] : [];
+  if ('space' in result) return [result.space];
+  return 'columns' in result ? [result.columns.buffer as ArrayBuffer] : [];
 }
 
 parentPort?.on('message', (task: TaskOf<TaskKind>) => {

@@ -42,57 +42,77 @@ function addRules(outer: IgnoreRules, root: string, folder: string): IgnoreRules
   }
 }
 
+/** What is directly in a folder. */
+export interface Level {
+  /** Files, links and folders in the order of the paths below them. */
+  readonly items: readonly { readonly path: RepoPath; readonly isFolder: boolean }[];
+  readonly problems: readonly WalkProblem[];
+  /** The rules for the folders in it. */
+  readonly rules: IgnoreRules;
+}
+
 /**
- * Lists a folder.
- * @param root absolute top of the repository.
- * @param folder relative to the top; must be a folder.
+ * Lists one folder, not those below it.
+ * @param below relative to `folder`; `''` for `folder` itself.
+ * @param outer the rules of the folders above.
  * @throws {DvError} path-invalid for a name that is not valid Unicode.
  */
-export function walk(root: string, folder: RepoPath): Walked {
+export function listLevel(root: string, folder: RepoPath, below: string, outer: IgnoreRules): Level {
+  const here = below === '' ? folder : joinPaths(folder, below);
+  const absolute = join(root, here);
+  const problems: WalkProblem[] = [];
+  let entries: Dirent[];
+  try {
+    entries = readdirSync(absolute, { withFileTypes: true });
+  } catch (error) {
+    const code = systemCode(error);
+    if (code !== 'EACCES' && code !== 'EIO') throw error;
+    return { items: [], problems: [{ path: below, reason: (error as Error).message }], rules: outer };
+  }
+  const rules = entries.some((entry) => entry.name === ignoreFileName) ? addRules(outer, root, here) : outer;
+  const items: { path: RepoPath; isFolder: boolean; key: string }[] = [];
+  for (const entry of entries) {
+    const { name } = entry;
+    if (name.endsWith(workspaceTemporarySuffix)) continue;
+    const path = (below === '' ? name : `${below}/${name}`) as RepoPath;
+    const isFolder = entry.isDirectory();
+    if (rules !== ignoreNothing && rules.isIgnored(`${here}/${name}`, isFolder)) continue;
+    if (name.includes('\ufffd') && !isExactName(absolute, name)) {
+      throw new DvError('path-invalid', { path: `${here}/${name}`, reason: 'its name is not valid UTF-8' });
+    }
+    if (isDotGit(name)) {
+      problems.push({
+        path,
+        reason: 'it is part of another git repository, which cannot be tracked as data',
+      });
+    } else if (isFolder || entry.isFile() || entry.isSymbolicLink()) {
+      // A folder sorts as its name with a slash, so that a whole walk comes out in the order of full paths.
+      items.push({ path, isFolder, key: isFolder ? `${name}/` : name });
+    } else problems.push({ path, reason: 'it is neither a file, a folder nor a link' });
+  }
+  items.sort((a, b) => comparePaths(a.key, b.key));
+  return { items, problems, rules };
+}
+
+/**
+ * Lists a folder and everything below it.
+ * @param root absolute top of the repository.
+ * @param folder relative to the top; must be a folder. Paths are given relative to it.
+ * @param below only this folder in it.
+ * @throws {DvError} path-invalid for a name that is not valid Unicode.
+ */
+export function walk(root: string, folder: RepoPath, below = ''): Walked {
   const paths: RepoPath[] = [];
   const problems: WalkProblem[] = [];
-
-  const visit = (below: string, outer: IgnoreRules) => {
-    const here = below === '' ? folder : joinPaths(folder, below);
-    let entries: Dirent[];
-    try {
-      entries = readdirSync(join(root, here), { withFileTypes: true });
-    } catch (error) {
-      const code = systemCode(error);
-      if (code !== 'EACCES' && code !== 'EIO') throw error;
-      problems.push({ path: below, reason: (error as Error).message });
-      return;
-    }
-    const rules = entries.some((entry) => entry.name === ignoreFileName)
-      ? addRules(outer, root, here)
-      : outer;
-    // A folder sorts as its name with a slash, so that the whole walk comes out in the order of full paths.
-    const keyed = entries.map((entry) => ({
-      entry,
-      key: entry.isDirectory() ? `${entry.name}/` : entry.name,
-    }));
-    keyed.sort((a, b) => comparePaths(a.key, b.key));
-    for (const { entry } of keyed) {
-      const { name } = entry;
-      if (name.endsWith(workspaceTemporarySuffix)) continue;
-      const path = (below === '' ? name : `${below}/${name}`) as RepoPath;
-      const isFolder = entry.isDirectory();
-      if (rules !== ignoreNothing && rules.isIgnored(`${here}/${name}`, isFolder)) continue;
-      if (name.includes('\ufffd') && !isExactName(join(root, here), name)) {
-        throw new DvError('path-invalid', { path: `${here}/${name}`, reason: 'its name is not valid UTF-8' });
-      }
-      if (isDotGit(name)) {
-        problems.push({
-          path,
-          reason: 'it is part of another git repository, which cannot be tracked as data',
-        });
-      } else if (isFolder) visit(path, rules);
-      else if (entry.isFile() || entry.isSymbolicLink()) paths.push(path);
-      else problems.push({ path, reason: 'it is neither a file, a folder nor a link' });
+  const visit = (at: string, outer: IgnoreRules) => {
+    const level = listLevel(root, folder, at, outer);
+    problems.push(...level.problems);
+    for (const { path, isFolder } of level.items) {
+      if (isFolder) visit(path, level.rules);
+      else paths.push(path);
     }
   };
-
-  visit('', ignoreRulesAbove(root, folder));
+  visit(below, ignoreRulesAbove(root, below === '' ? folder : joinPaths(folder, below)));
   return { paths, problems };
 }
 
