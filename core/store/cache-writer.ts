@@ -1,11 +1,11 @@
 /** Adds objects to the cache in batches: temporary names, one flush, then their real names. */
-import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, openSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DvError, systemCode } from '../errors.ts';
 import { type Digest, DigestBuilder, digestOf } from '../model/digest.ts';
-import { temporaryName } from './atomic.ts';
-import { type Cache, hasObject } from './cache.ts';
-import { flushFiles } from './flush.ts';
+import { makeFolder, temporaryName } from './atomic.ts';
+import { type Cache, hasObject, holdsObject, objectPath } from './cache.ts';
+import { flushFiles, flushFolders } from './flush.ts';
 import { adoptNewObject, newObjectPath, settleObjects, writeNewObject } from './new-objects.ts';
 import { writeAll } from './stat-files.ts';
 import type { ThreadPool } from './thread-pool.ts';
@@ -40,7 +40,7 @@ export class CacheWriter {
    * @throws {DvError} object-damaged when the bytes are not those of the digest; disk-full, not-writable.
    */
   add(digest: Digest, bytes: Uint8Array): void {
-    if (this.has(digest)) return;
+    if (this.#pending.has(digest) || holdsObject(this.#cache, digest, bytes.length)) return;
     if (digestOf(bytes) !== digest) throw new DvError('object-damaged', { digest, path: 'what arrived' });
     const folder = this.folder();
     guardWrites(this.#cache, () => writeNewObject(folder, digest, bytes));
@@ -75,21 +75,21 @@ export class CacheWriter {
    */
   async receive(digest: Digest, pieces: AsyncIterable<Uint8Array>): Promise<boolean> {
     const folder = this.folder();
-    const partial = join(folder, `${digest.slice(7)}.part`);
-    const file = guardWrites(this.#cache, () => openSync(partial, 'w', 0o444));
+    const partial = join(folder, `${temporaryName()}.part`);
+    const file = guardWrites(this.#cache, () => openSync(partial, 'wx', 0o444));
     const hash = new DigestBuilder();
+    let complete = false;
     try {
       for await (const piece of pieces) {
         hash.update(piece);
         guardWrites(this.#cache, () => writeAll(file, piece));
       }
+      complete = hash.finish() === digest;
     } finally {
       closeSync(file);
+      if (!complete) rmSync(partial, { force: true });
     }
-    if (hash.finish() !== digest) {
-      rmSync(partial, { force: true });
-      return false;
-    }
+    if (!complete) return false;
     guardWrites(this.#cache, () => adoptNewObject(folder, digest, partial));
     this.#pending.add(digest);
     return true;
@@ -98,7 +98,7 @@ export class CacheWriter {
   /** The folder for a task that writes new objects itself (see new-objects.ts); tell of them with `adopt`. */
   folder(): string {
     if (!this.#made) {
-      guardWrites(this.#cache, () => mkdirSync(this.#folder, { recursive: true }));
+      guardWrites(this.#cache, () => makeFolder(this.#folder));
       this.#made = true;
     }
     return this.#folder;
@@ -122,16 +122,19 @@ export class CacheWriter {
     const digests = [...this.#pending];
     if (digests.length === 0) return;
     const folder = this.#folder;
-    await flushFiles(
-      folder,
-      digests.map((digest) => newObjectPath(folder, digest)),
-    );
     const { objectsDir } = this.#cache;
     const slice = (from: number, to: number) =>
       ({ kind: 'settle', folder, objectsDir, digests: digests.slice(from, to) }) as const;
     await this.#writing(async () => {
+      await flushFiles(
+        folder,
+        digests.map((digest) => newObjectPath(folder, digest)),
+      );
       if (this.#pool === undefined) settleObjects(slice(0, digests.length));
       else await this.#pool.runSliced('settle', digests.length, slice, () => {});
+      // A pointer written next, perhaps on another file system, must not be there before the objects' names are.
+      const folders = new Set(digests.map((digest) => dirname(objectPath(this.#cache, digest))));
+      await flushFolders(objectsDir, [...folders, objectsDir]);
     });
     this.#pending.clear();
   }

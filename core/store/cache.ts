@@ -28,6 +28,14 @@ export function hasObject(cache: Pick<Cache, 'objectsDir'>, digest: Digest): boo
 }
 
 /**
+ * Whether an object need not be written again. One of another length lost its bytes, and is to be replaced; what
+ * has the right length is taken for intact here, and checked when it is used.
+ */
+export function holdsObject(cache: Pick<Cache, 'objectsDir'>, digest: Digest, sizeBytes: number): boolean {
+  return objectSize(cache, digest) === sizeBytes;
+}
+
+/**
  * Reads an object that fits in memory and checks it against its name.
  * @throws {DvError} object-missing, object-damaged
  */

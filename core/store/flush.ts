@@ -1,6 +1,7 @@
 /** Getting many written files onto stable storage at once. */
 import { execFile } from 'node:child_process';
 import { closeSync, fsyncSync, openSync } from 'node:fs';
+import { flushFolder } from './atomic.ts';
 
 /** Up to this many files are flushed one by one: cheaper than flushing everything the file system holds. */
 const fewFiles = 16;
@@ -8,14 +9,18 @@ const fewFiles = 16;
 const runSync = (args: string[]) =>
   new Promise<boolean>((resolve) => execFile('sync', args, (error) => resolve(error === null)));
 
+/** One flush of a whole file system; false where there is no program for it, or it failed. */
+const flushFileSystem = async (folder: string) =>
+  process.platform === 'linux' && (await runSync(['-f', folder]));
+
 /**
  * Makes the bytes of files durable: one flush of their file system (`sync -f`, GNU coreutils ≥ 8.24) when
  * they are many, an fsync each when they are few or there is no such program.
  * @param folder a folder on the file system that holds them all.
  */
 export async function flushFiles(folder: string, absolutePaths: readonly string[]): Promise<void> {
-  if (absolutePaths.length > fewFiles && process.platform === 'linux' && (await runSync(['-f', folder])))
-    return;
+  if (absolutePaths.length > fewFiles && (await flushFileSystem(folder))) return;
+  // After a failure too: a file's own flush tells its error again.
   for (const path of absolutePaths) {
     const file = openSync(path, 'r');
     try {
@@ -24,4 +29,10 @@ export async function flushFiles(folder: string, absolutePaths: readonly string[
       closeSync(file);
     }
   }
+}
+
+/** Makes what was renamed into these folders durable, in the same ways. */
+export async function flushFolders(folder: string, absolutePaths: readonly string[]): Promise<void> {
+  if (absolutePaths.length > fewFiles && (await flushFileSystem(folder))) return;
+  for (const path of absolutePaths) flushFolder(path);
 }

@@ -2,11 +2,11 @@
  * One writer per worktree. The lock is a file made exclusively, as git's are; it names its owner, so that a
  * lock whose process is gone can be told from one that is held.
  */
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DvError, systemCode } from '../errors.ts';
-import { temporaryName } from './atomic.ts';
+import { makeFolder, temporaryName } from './atomic.ts';
 import { explainWriteFailure } from './cache-writer.ts';
 import type { Repo } from './repo.ts';
 
@@ -74,11 +74,15 @@ function tryLock(path: string, owner: Owner): boolean {
  * Takes the lock of this worktree, waiting a while for another command to end.
  * A lock whose process is gone is removed; one held by a living process never is.
  * @param command what to tell others that wait.
- * @throws {DvError} locked
+ * @throws {DvError} locked, not-writable, disk-full
  */
 export async function takeLock(repo: Repo, command: string, signal?: AbortSignal): Promise<Lock> {
   const path = join(repo.gitDir, 'dv', 'lock');
-  mkdirSync(dirname(path), { recursive: true });
+  try {
+    makeFolder(dirname(path));
+  } catch (error) {
+    throw explainWriteFailure(error, path);
+  }
   const owner: Owner = { host: hostname(), pid: process.pid, command, token: temporaryName() };
   const giveUpAt = Date.now() + patienceMs;
   for (let waitMs = 5; !tryLock(path, owner); waitMs = Math.min(waitMs * 2, 200)) {

@@ -2,10 +2,11 @@
  * Objects on their way into the cache: complete files in a temporary folder, named and spread as they will be in
  * the cache, then renamed into it. Synchronous, for use on any thread.
  */
-import { closeSync, mkdirSync, openSync, renameSync } from 'node:fs';
+import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { systemCode } from '../errors.ts';
 import type { Digest } from '../model/digest.ts';
+import { makeFolder } from './atomic.ts';
 import { objectPath } from './cache.ts';
 import { writeAll } from './stat-files.ts';
 
@@ -23,7 +24,7 @@ export function withFolder<Result>(path: string, run: () => Result): Result {
     return run();
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error;
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     return run();
   }
 }
@@ -43,6 +44,10 @@ export function writeNewObject(folder: string, digest: Digest, bytes: Uint8Array
   }
   try {
     writeAll(file, bytes);
+  } catch (error) {
+    // Half an object must not be taken for one that another thread wrote.
+    rmSync(path, { force: true });
+    throw error;
   } finally {
     closeSync(file);
   }

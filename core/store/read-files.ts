@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { type Digest, DigestBuilder, digestOf } from '../model/digest.ts';
 import { linkProblem } from '../model/repo-path.ts';
 import { temporaryName } from './atomic.ts';
-import { hasObject } from './cache.ts';
+import { holdsObject } from './cache.ts';
 import { adoptNewObject, writeNewObject } from './new-objects.ts';
 import { absolute, bufferOf, chunkBytes, putStat, statWidth, writeAll } from './stat-files.ts';
 
@@ -142,7 +142,7 @@ function keepBytes(
   bytes: Uint8Array,
   stored: Digest[],
 ): void {
-  if (hasObject(store, digest)) return;
+  if (holdsObject(store, digest, bytes.length)) return;
   if (storing(() => writeNewObject(store.temporaryFolder, digest, bytes))) stored.push(digest);
 }
 
@@ -171,7 +171,7 @@ function readStreamed(
   }
   const digest = hash.finish();
   if (store && partial) {
-    if (length === size && !hasObject(store, digest)) {
+    if (length === size && !holdsObject(store, digest, size)) {
       storing(() => adoptNewObject(store.temporaryFolder, digest, partial));
       stored.push(digest);
     } else unlinkSync(partial);
