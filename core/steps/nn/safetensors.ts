@@ -15,14 +15,11 @@ export interface NamedArray {
 }
 
 const size = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const headerSchema = v.record(
-  v.string(),
-  v.strictObject({
-    dtype: v.literal('F32'),
-    shape: v.array(size),
-    data_offsets: v.tuple([size, size]),
-  }),
-);
+const entrySchema = v.strictObject({
+  dtype: v.literal('F32'),
+  shape: v.array(size),
+  data_offsets: v.tuple([size, size]),
+});
 
 const swapped = new Uint8Array(new Uint16Array([1]).buffer)[0] !== 1;
 
@@ -68,13 +65,15 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): NamedArray[]
   } catch {
     throw damaged('has a header that is not JSON');
   }
-  if (typeof json === 'object' && json !== null) delete (json as { __metadata__?: unknown }).__metadata__;
-  const parsed = v.safeParse(headerSchema, json);
-  if (!parsed.success) throw damaged(`has a header that is not one of float32 arrays`);
-
-  const entries = Object.entries(parsed.output).sort(
-    ([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1],
-  );
+  if (typeof json !== 'object' || json === null) throw damaged('has a header that is not a JSON object');
+  const entries = Object.entries(json)
+    .filter(([name]) => name !== '__metadata__')
+    .map(([name, value]) => {
+      const entry = v.safeParse(entrySchema, value);
+      if (!entry.success) throw damaged(`${name} is not described as a float32 array`);
+      return [name, entry.output] as const;
+    })
+    .sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1]);
   let expected = 0;
   const arrays = entries.map(([name, { shape, data_offsets }]) => {
     const [begin, end] = data_offsets;
