@@ -87,10 +87,14 @@ part('gradients', [], () => {
 part('kernels', ['core/steps/nn/kernels/assembly'], () => {
   const out = 'dist/core/steps/nn/kernels';
   mkdirSync(at(out), { recursive: true });
-  run('node_modules/assemblyscript/bin/asc.js', [
-    'core/steps/nn/kernels/assembly/index.ts',
-    ...['--outFile', `${out}/kernels.wasm`, '-O3', '--converge', '--enable', 'simd'],
-    // They work on the memory of TensorFlow.js and bring nothing of their own: no allocator, no data, no imports.
-    ...['--importMemory', '--noExportMemory', '--runtime', 'stub', '--use', 'abort='],
-  ]);
+  const build = (file, ...flags) =>
+    run('node_modules/assemblyscript/bin/asc.js', [
+      'core/steps/nn/kernels/assembly/index.ts',
+      ...['--outFile', `${out}/${file}`, '-O3', '--converge', '--enable', 'simd', ...flags],
+      // They work on the memory of TensorFlow.js and bring nothing of their own: no allocator, no data, no imports.
+      ...['--importMemory', '--noExportMemory', '--runtime', 'stub', '--use', 'abort='],
+    ]);
+  build('kernels.wasm');
+  // The same for a memory of up to 4 GiB that threads share, as TensorFlow.js's build for threads has it.
+  build('kernels-shared.wasm', '--enable', 'threads', '--sharedMemory', '--maximumMemory', '65536');
 });

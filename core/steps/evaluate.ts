@@ -78,7 +78,7 @@ export const run: RunStep<Args> = async (args: Args, context: StepContext) => {
       'convert the records with the classes the model was trained on',
     );
 
-  const compute = await openCompute(args.backend);
+  const compute = await openCompute(args.backend, context.threads);
   using network = new Network(architecture, weights, compute);
   const { batch } = args;
   const { loss, predictions } = await predict(network, images, { preprocessing, batch, signal });

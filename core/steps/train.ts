@@ -102,7 +102,7 @@ export const run: RunStep<Args> = async (args: Args, context: StepContext) => {
     `${training.length} images to train on, ${validation.length} to validate on, ${classes.length} classes`,
   );
 
-  const compute = await openCompute(args.backend);
+  const compute = await openCompute(args.backend, context.threads);
   const architecture = resnet50(classes.length, args.until);
   const preprocessing = unitRange(args.size);
   using network = new Network(architecture, initialWeights(architecture, seed), compute);

@@ -75,4 +75,6 @@ export interface Compute {
   readonly backend: 'wasm' | 'cpu';
   readonly ops: Ops;
   adam(variables: readonly Variable[], settings: AdamSettings): Optimizer;
+  /** Runs one step of many that take about as long, on as many threads as has been fastest lately. */
+  timed<Result>(step: () => Result): Result;
 }

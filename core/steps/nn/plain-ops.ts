@@ -71,5 +71,5 @@ export async function openCpu(): Promise<Compute> {
   await import('@tensorflow/tfjs-backend-cpu');
   await import(builtFile('gradients.js').href);
   await tf.setBackend('cpu');
-  return { backend: 'cpu', ops, adam };
+  return { backend: 'cpu', ops, adam, timed: (step) => step() };
 }

@@ -111,7 +111,7 @@ export async function trainNetwork(
     for (const [index, images] of evenBatches(order, batch).entries()) {
       await turn();
       signal.throwIfAborted();
-      const result = step(network, optimizer, images, options);
+      const result = compute.timed(() => step(network, optimizer, images, options));
       if (!Number.isFinite(result.loss))
         throw new StepError(
           `training diverged: the loss of epoch ${epoch}, step ${index + 1} is ${result.loss}`,

@@ -1,7 +1,7 @@
 /** Adam on the wasm backend: weights and moments change in place. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { AdamSettings, Optimizer } from '../ops.ts';
-import { type KernelRuntime, ranges } from './runtime.ts';
+import { type KernelRuntime, littleWork, ranges } from './runtime.ts';
 
 /**
  * Makes an optimizer for variables that only kernels of this folder read: TensorFlow.js's own convolutions and
@@ -28,7 +28,7 @@ export function adam(
         if (!gradient) throw new Error(`no gradient for ${variable.name}`);
         runtime.run(
           'adam',
-          ranges(variable.size, runtime.threads, 4).map(([from, to]) => [
+          ranges(variable.size, runtime.threads, littleWork).map(([from, to]) => [
             runtime.address(variable),
             runtime.address(mean),
             runtime.address(square),

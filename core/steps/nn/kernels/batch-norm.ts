@@ -6,8 +6,8 @@ import { type KernelRuntime, ranges } from './runtime.ts';
 
 type BatchNormAttributes = { epsilon: number; relu: boolean };
 
-/** Registers the kernels; see `Ops` for what the operations do. */
-export function batchNormOps(runtime: KernelRuntime): Pick<Ops, 'batchNorm' | 'scaleShift'> {
+/** Registers the kernels and their gradients. Once per process. */
+export function registerBatchNorm(runtime: KernelRuntime): void {
   const address = runtime.address.bind(runtime);
 
   defineKernel<'x' | 'gamma' | 'beta', BatchNormAttributes>(
@@ -111,13 +111,14 @@ export function batchNormOps(runtime: KernelRuntime): Pick<Ops, 'batchNorm' | 's
       return y;
     },
   );
-
-  return {
-    batchNorm(x, gamma, beta, { epsilon, relu }: BatchNormOptions) {
-      const [y, mean, variance] = runKernels('DvBatchNorm', { x, gamma, beta }, { epsilon, relu });
-      return { y: y as Tensor4D, mean: mean as Tensor1D, variance: variance as Tensor1D };
-    },
-    scaleShift: (x, factor, offset, relu) =>
-      runKernel<Tensor4D>('DvScaleShift', { x, factor, offset }, { relu }),
-  };
 }
+
+/** The operations on the registered kernels; see `Ops` for what they do. */
+export const batchNormOps: Pick<Ops, 'batchNorm' | 'scaleShift'> = {
+  batchNorm(x, gamma, beta, { epsilon, relu }: BatchNormOptions) {
+    const [y, mean, variance] = runKernels('DvBatchNorm', { x, gamma, beta }, { epsilon, relu });
+    return { y: y as Tensor4D, mean: mean as Tensor1D, variance: variance as Tensor1D };
+  },
+  scaleShift: (x, factor, offset, relu) =>
+    runKernel<Tensor4D>('DvScaleShift', { x, factor, offset }, { relu }),
+};

@@ -1,7 +1,7 @@
-/** Convolution and the dense layer on the wasm backend. */
-import type { Tensor, Tensor2D, Tensor4D, TensorInfo } from '@tensorflow/tfjs-core';
-import type { Ops, Window } from '../ops.ts';
-import { countOf, defineGradient, defineKernel, runKernel, type Shape4, shape4 } from './define.ts';
+/** Convolution on the wasm backend. */
+import type { Tensor4D, TensorInfo } from '@tensorflow/tfjs-core';
+import type { Ops } from '../ops.ts';
+import { defineGradient, defineKernel, runKernel, type Shape4, shape4 } from './define.ts';
 import type { ConvolutionSizes } from './exports.ts';
 import { type KernelRuntime, ranges } from './runtime.ts';
 
@@ -17,8 +17,8 @@ function sizesOf(images: Shape4, filters: number, { size, stride, pad }: WindowA
   return [height, width, channels, outSize(height), outSize(width), filters, size, stride, pad];
 }
 
-/** The kernels on images and kernels of any shape; a dense layer's are seen as images of one pixel. */
-function makeKernels(runtime: KernelRuntime) {
+/** The three kernels on tensors of any shape that holds as many numbers. */
+export function convolutionKernels(runtime: KernelRuntime) {
   const { kernels } = runtime;
 
   /** Scratch for one packed kernel and for each of the parts. */
@@ -112,9 +112,9 @@ function makeKernels(runtime: KernelRuntime) {
   return { convolve, backInput, backKernel };
 }
 
-/** Registers the kernels; see `Ops` for what the operations do. */
-export function convolutionOps(runtime: KernelRuntime): Pick<Ops, 'convolve' | 'dense'> {
-  const { convolve, backInput, backKernel } = makeKernels(runtime);
+/** Registers the kernels and their gradients. Once per process. */
+export function registerConvolution(runtime: KernelRuntime): void {
+  const { convolve, backInput, backKernel } = convolutionKernels(runtime);
 
   defineKernel<'x' | 'kernel', WindowAttributes>('DvConvolve', ({ x, kernel }, window) => {
     const [batch] = shape4(x);
@@ -154,56 +154,10 @@ export function convolutionOps(runtime: KernelRuntime): Pick<Ops, 'convolve' | '
       };
     },
   );
-
-  const onePixel = (features: number, classes: number): ConvolutionSizes => [
-    1,
-    1,
-    features,
-    1,
-    1,
-    classes,
-    1,
-    1,
-    0,
-  ];
-  defineKernel<'x' | 'kernel' | 'bias'>('DvDense', ({ x, kernel, bias }) => {
-    const [batch, features] = x.shape as [number, number];
-    const classes = countOf(bias.shape);
-    const y = runtime.output([batch, classes]);
-    convolve(x, kernel, y, batch, onePixel(features, classes));
-    runtime.kernels.addBias(runtime.address(y), runtime.address(bias), batch, classes);
-    return y;
-  });
-  defineKernel<'dy' | 'kernel'>('DvDenseBackInput', ({ dy, kernel }) => {
-    const [batch, classes] = dy.shape as [number, number];
-    const [features] = kernel.shape as [number, number];
-    const dx = runtime.output([batch, features]);
-    backInput(dy, kernel, dx, batch, onePixel(features, classes));
-    return dx;
-  });
-  defineKernel<'x' | 'dy'>('DvDenseBackKernel', ({ x, dy }) => {
-    const [batch, features] = x.shape as [number, number];
-    const [, classes] = dy.shape as [number, number];
-    const dk = runtime.output([features, classes]);
-    backKernel(x, dy, dk, batch, onePixel(features, classes));
-    return dk;
-  });
-  defineKernel<'dy'>('DvSumRows', ({ dy }) => {
-    const [batch, classes] = dy.shape as [number, number];
-    const sum = runtime.output([classes]);
-    runtime.kernels.sumRows(runtime.address(dy), runtime.address(sum), batch, classes);
-    return sum;
-  });
-  defineGradient<'x' | 'kernel'>('DvDense', { inputs: ['x', 'kernel'] }, ([dy], [x, kernel]) => ({
-    x: () => runKernel('DvDenseBackInput', { dy: dy!, kernel: kernel! }),
-    kernel: () => runKernel('DvDenseBackKernel', { x: x!, dy: dy! }),
-    bias: () => runKernel('DvSumRows', { dy: dy! }),
-  }));
-
-  const attributes = ({ size, stride, pad }: Window): WindowAttributes => ({ size, stride, pad });
-  return {
-    convolve: (x, kernel, window) => runKernel<Tensor4D>('DvConvolve', { x, kernel }, attributes(window)),
-    dense: (x, kernel, bias) =>
-      runKernel<Tensor2D>('DvDense', { x, kernel, bias } satisfies Record<string, Tensor>),
-  };
 }
+
+/** The operation on the registered kernels; see `Ops` for what it does. */
+export const convolutionOps: Pick<Ops, 'convolve'> = {
+  convolve: (x, kernel, { size, stride, pad }) =>
+    runKernel<Tensor4D>('DvConvolve', { x, kernel }, { size, stride, pad }),
+};

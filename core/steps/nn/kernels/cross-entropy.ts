@@ -7,8 +7,8 @@ import type { Ops } from '../ops.ts';
 import { defineGradient, defineKernel, runKernel, runKernels } from './define.ts';
 import type { KernelRuntime } from './runtime.ts';
 
-/** Registers the kernels; see `Ops` for what the operation does. */
-export function crossEntropyOps(runtime: KernelRuntime): Pick<Ops, 'crossEntropy'> {
+/** Registers the kernels and their gradients. Once per process. */
+export function registerCrossEntropy(runtime: KernelRuntime): void {
   defineKernel<'logits' | 'labels'>('DvCrossEntropy', ({ logits, labels }) => {
     const [batch, classes] = logits.shape as [number, number];
     const loss = runtime.output([]);
@@ -52,11 +52,12 @@ export function crossEntropyOps(runtime: KernelRuntime): Pick<Ops, 'crossEntropy
         runKernel('DvCrossEntropyBack', { probabilities: probabilities!, labels: labels!, dy: dy! }),
     }),
   );
-
-  return {
-    crossEntropy(logits, labels) {
-      const [loss, probabilities] = runKernels('DvCrossEntropy', { logits, labels });
-      return { loss: loss as Scalar, probabilities: probabilities as Tensor2D };
-    },
-  };
 }
+
+/** The operations on the registered kernels; see `Ops` for what they do. */
+export const crossEntropyOps: Pick<Ops, 'crossEntropy'> = {
+  crossEntropy(logits, labels) {
+    const [loss, probabilities] = runKernels('DvCrossEntropy', { logits, labels });
+    return { loss: loss as Scalar, probabilities: probabilities as Tensor2D };
+  },
+};

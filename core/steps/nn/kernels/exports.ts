@@ -1,4 +1,4 @@
-/** The functions of kernels.wasm, and how the file is found and instantiated on a memory. */
+/** The functions of kernels.wasm and kernels-shared.wasm, and how the file is found and instantiated on a memory. */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { StepError } from '../../../model/step.ts';
@@ -161,10 +161,11 @@ export const kernelNames = [
 
 /**
  * Reads and compiles the kernels.
+ * @param shared for a memory that threads share.
  * @throws {StepError} when the file is missing.
  */
-export async function compileKernels(): Promise<WebAssembly.Module> {
-  const url = builtFile('kernels/kernels.wasm');
+export async function compileKernels(shared: boolean): Promise<WebAssembly.Module> {
+  const url = builtFile(`kernels/${shared ? 'kernels-shared' : 'kernels'}.wasm`);
   const bytes = await readFile(url).catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
       throw new StepError(

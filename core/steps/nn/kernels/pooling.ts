@@ -11,7 +11,7 @@ import {
   shape4,
 } from './define.ts';
 import type { PoolSizes } from './exports.ts';
-import { type KernelRuntime, ranges } from './runtime.ts';
+import { type KernelRuntime, littleWork, ranges } from './runtime.ts';
 
 type WindowAttributes = { size: number; stride: number; pad: number };
 
@@ -21,8 +21,8 @@ function sizesOf([, height, width, channels]: Shape4, { size, stride, pad }: Win
   return [height, width, channels, outSize(height), outSize(width), size, stride, pad];
 }
 
-/** Registers the kernels; see `Ops` for what the operations do. */
-export function poolingOps(runtime: KernelRuntime): Pick<Ops, 'maxPool' | 'averagePool' | 'addRelu'> {
+/** Registers the kernels and their gradients. Once per process. */
+export function registerPooling(runtime: KernelRuntime): void {
   const address = runtime.address.bind(runtime);
 
   defineKernel<'x', WindowAttributes>('DvMaxPool', ({ x }, window) => {
@@ -77,7 +77,7 @@ export function poolingOps(runtime: KernelRuntime): Pick<Ops, 'maxPool' | 'avera
     const out = runtime.output(a.shape);
     runtime.run(
       'addRelu',
-      ranges(countOf(a.shape), runtime.threads, 4).map(([from, to]) => [
+      ranges(countOf(a.shape), runtime.threads, littleWork).map(([from, to]) => [
         address(a),
         address(b),
         address(out),
@@ -91,7 +91,7 @@ export function poolingOps(runtime: KernelRuntime): Pick<Ops, 'maxPool' | 'avera
     const out = runtime.output(y.shape);
     runtime.run(
       'reluBack',
-      ranges(countOf(y.shape), runtime.threads, 4).map(([from, to]) => [
+      ranges(countOf(y.shape), runtime.threads, littleWork).map(([from, to]) => [
         address(dy),
         address(y),
         address(out),
@@ -106,10 +106,11 @@ export function poolingOps(runtime: KernelRuntime): Pick<Ops, 'maxPool' | 'avera
     // The tape disposes what it adds up: each input gets a tensor of its own over the same numbers.
     return { a: () => masked, b: () => tf.clone(masked) };
   });
-
-  return {
-    maxPool: (x, { size, stride, pad }) => runKernel<tf.Tensor4D>('DvMaxPool', { x }, { size, stride, pad }),
-    averagePool: (x) => runKernel<tf.Tensor2D>('DvAveragePool', { x }),
-    addRelu: (a, b) => runKernel<tf.Tensor4D>('DvAddRelu', { a, b }),
-  };
 }
+
+/** The operations on the registered kernels; see `Ops` for what they do. */
+export const poolingOps: Pick<Ops, 'maxPool' | 'averagePool' | 'addRelu'> = {
+  maxPool: (x, { size, stride, pad }) => runKernel<tf.Tensor4D>('DvMaxPool', { x }, { size, stride, pad }),
+  averagePool: (x) => runKernel<tf.Tensor2D>('DvAveragePool', { x }),
+  addRelu: (a, b) => runKernel<tf.Tensor4D>('DvAddRelu', { a, b }),
+};

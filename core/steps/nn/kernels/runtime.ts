@@ -2,7 +2,8 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type { TensorInfo } from '@tensorflow/tfjs-core';
 import { StepError } from '../../../model/step.ts';
-import { instantiateKernels, type KernelExports } from './exports.ts';
+import { compileKernels, instantiateKernels, type KernelExports } from './exports.ts';
+import { KernelThreads } from './threads.ts';
 
 /** What TensorFlow.js's wasm module has besides what its types say. */
 interface Heap {
@@ -14,15 +15,28 @@ interface Heap {
 
 /** The memory TensorFlow.js keeps its tensors in. */
 function heapOf(backend: BackendWasm): Heap {
-  const { asm } = backend.wasm as unknown as { asm?: Partial<Record<keyof Heap, unknown>> };
+  const { asm, wasmMemory } = backend.wasm as unknown as {
+    asm?: Partial<Record<keyof Heap, unknown>>;
+    /** Of the build for threads, whose memory is not part of `asm`. */
+    wasmMemory?: unknown;
+  };
+  const memory = asm?.memory ?? wasmMemory;
   if (
-    asm?.memory instanceof WebAssembly.Memory &&
-    typeof asm.malloc === 'function' &&
+    memory instanceof WebAssembly.Memory &&
+    typeof asm?.malloc === 'function' &&
     typeof asm.free === 'function'
-  )
-    return asm as Heap;
+  ) {
+    const { malloc, free } = asm as Heap;
+    return { memory, malloc, free };
+  }
   throw new Error('this version of @tensorflow/tfjs-backend-wasm does not show its memory');
 }
+
+/** The calls of a kernel that writes to different places in each. */
+type Calls<Name extends keyof KernelExports> = Parameters<KernelExports[Name]>[];
+
+/** Numbers that are not worth handing to another thread: some microseconds of work. */
+export const littleWork = 16_384;
 
 /** Cuts 0 … total into at most `parts` ranges whose inner ends are multiples of `unit`. */
 export function ranges(total: number, parts: number, unit = 1): [from: number, to: number][] {
@@ -42,13 +56,39 @@ export class KernelRuntime {
   #scratchAddress = 0;
   #scratchBytes = 0;
 
-  /** How many parts work is worth cutting into. */
-  readonly threads = 1;
+  readonly #pool: KernelThreads | undefined;
+  #threads: number;
 
-  constructor(backend: BackendWasm, compiled: WebAssembly.Module) {
+  private constructor(
+    backend: BackendWasm,
+    heap: Heap,
+    compiled: WebAssembly.Module,
+    pool: KernelThreads | undefined,
+  ) {
     this.#backend = backend;
-    this.#heap = heapOf(backend);
-    this.kernels = instantiateKernels(compiled, this.#heap.memory);
+    this.#heap = heap;
+    this.#pool = pool;
+    this.#threads = pool?.count ?? 1;
+    this.kernels = instantiateKernels(compiled, heap.memory);
+  }
+
+  /** Puts the kernels to work on a backend; on several threads when its memory is shared. */
+  static async start(backend: BackendWasm, threads: number): Promise<KernelRuntime> {
+    const heap = heapOf(backend);
+    const shared = heap.memory.buffer instanceof SharedArrayBuffer;
+    const compiled = await compileKernels(shared);
+    const pool = shared ? await KernelThreads.start(threads, compiled, heap.memory) : undefined;
+    return new KernelRuntime(backend, heap, compiled, pool);
+  }
+
+  /** How many parts work is worth cutting into. */
+  get threads(): number {
+    return this.#threads;
+  }
+
+  /** Uses fewer threads than were started, or all of them again. */
+  limitThreads(threads: number): void {
+    this.#threads = Math.max(1, Math.min(threads, this.#pool?.count ?? 1));
   }
 
   /** Where a tensor's numbers are, in bytes from the start of the memory. */
@@ -66,10 +106,11 @@ export class KernelRuntime {
     return tensor;
   }
 
-  /** Runs one kernel once for each list of arguments; the calls write to different places. */
-  run<Name extends keyof KernelExports>(name: Name, calls: Parameters<KernelExports[Name]>[]): void {
+  /** Runs one kernel once for each list of arguments, at most as many as `threads`. */
+  run<Name extends keyof KernelExports>(name: Name, calls: Calls<Name>): void {
     const kernel = this.kernels[name] as (...args: number[]) => void;
-    for (const call of calls) kernel(...call);
+    if (this.#pool && calls.length > 1) this.#pool.run(name, calls, kernel);
+    else for (const call of calls) kernel(...call);
   }
 
   /**

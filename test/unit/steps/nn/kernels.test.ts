@@ -50,7 +50,7 @@ describe('convolution', () => {
   );
 
   test('refuses a kernel for another number of channels', async () => {
-    const { ops } = await openCompute('wasm');
+    const { ops } = await openCompute('wasm', 2);
     expect(() =>
       ops.convolve(noise([1, 4, 4, 3], 'x'), noise([1, 1, 4, 2], 'k'), { size: 1, stride: 1, pad: 0 }),
     ).toThrow('kernel for 4 channels, image of 3');
@@ -101,7 +101,7 @@ describe('batch normalisation', () => {
   }
 
   test('keeps its precision far from zero and over many rows', async () => {
-    const { ops } = await openCompute('wasm');
+    const { ops } = await openCompute('wasm', 2);
     const shape: Shape4 = [8, 64, 64, 4];
     const values = numbers(shape, 'x').map((value) => value + 100);
     const [mean, variance] = tf.tidy(() => {
@@ -119,7 +119,7 @@ describe('batch normalisation', () => {
   });
 
   test('refuses channels that are not a multiple of 4', async () => {
-    const { ops } = await openCompute('wasm');
+    const { ops } = await openCompute('wasm', 2);
     expect(() =>
       ops.batchNorm(noise([1, 2, 2, 6], 'x'), tf.ones([6]), tf.zeros([6]), { epsilon: 1e-5, relu: true }),
     ).toThrow('a multiple of 4 channels, not 6');
@@ -226,7 +226,7 @@ describe('max pooling', () => {
     },
   ];
   test.each(cases)('$name', async ({ window, shape, change }) => {
-    const { ops } = await openCompute('wasm');
+    const { ops } = await openCompute('wasm', 2);
     const x = numbers(shape, 'x').map(change);
     const [y, dx] = tf.tidy(() => {
       const results = valueAndGradients((a) => ops.maxPool(a as tf.Tensor4D, window), [tf.tensor(x, shape)]);
@@ -302,7 +302,7 @@ describe('gradients against finite differences', () => {
     ],
     ['average pooling', (ops) => (x) => ops.averagePool(x)],
   ])('%s', async (_, make) => {
-    const { ops } = await openCompute('wasm');
+    const { ops } = await openCompute('wasm', 2);
     const x = numbers(shape, 'x');
     const f = (input: tf.Tensor) => make(ops)(input as tf.Tensor4D);
     const [, gradient] = tf.tidy(() =>
@@ -319,7 +319,7 @@ describe('Adam', () => {
     const settings = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
     const results: Float32Array[] = [];
     for (const backend of ['cpu', 'wasm'] as const) {
-      const compute = await openCompute(backend);
+      const compute = await openCompute(backend, 2);
       const variable = tf.variable(noise([11], 'weights'));
       using optimizer = compute.adam([variable], settings);
       for (let step = 0; step < 5; step++) {
@@ -334,7 +334,7 @@ describe('Adam', () => {
   });
 
   test('first step is the learning rate against the sign of the gradient', async () => {
-    const compute = await openCompute('wasm');
+    const compute = await openCompute('wasm', 2);
     const variable = tf.variable(tf.zeros([5]));
     using optimizer = compute.adam([variable], { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 });
     optimizer.apply({ [variable.name]: tf.tensor1d([3, -0.5, 20, -1, 2]) }, 0.25);

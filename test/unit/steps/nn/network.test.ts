@@ -16,7 +16,7 @@ const input = (batch: number, size: number) => ({
 
 /** Loss and gradients of one batch, by parameter name. */
 async function gradientsOn(backend: 'wasm' | 'cpu', until: string, batch: number, size: number) {
-  const compute = await openCompute(backend);
+  const compute = await openCompute(backend, 2);
   const architecture = resnet50(3, until);
   using network = new Network(architecture, initialWeights(architecture, 1), compute);
   const { images, labels } = input(batch, size);
@@ -49,7 +49,7 @@ test('loss and gradients of the network are those of TensorFlow.js alone', async
 });
 
 test('a training step leaves no tensors behind', async () => {
-  const compute = await openCompute('wasm');
+  const compute = await openCompute('wasm', 2);
   const architecture = resnet50(3, 'conv2_block1_out');
   using network = new Network(architecture, initialWeights(architecture, 1), compute);
   using optimizer = compute.adam(network.trained, { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 });
@@ -68,7 +68,7 @@ test('a training step leaves no tensors behind', async () => {
 
 describe('statistics of batch normalisation', () => {
   test('are those of all images together in the first layer, bias included', async () => {
-    const compute = await openCompute('wasm');
+    const compute = await openCompute('wasm', 2);
     const architecture = resnet50(3, 'conv2_block1_out');
     const weights = new Map(initialWeights(architecture, 1));
     const bias = numbers([64], 'bias');
@@ -100,7 +100,7 @@ describe('statistics of batch normalisation', () => {
 
   test('make use and training agree on a batch they were measured on', async () => {
     for (const backend of ['wasm', 'cpu'] as const) {
-      const compute = await openCompute(backend);
+      const compute = await openCompute(backend, 2);
       const architecture = resnet50(3, 'conv2_block1_out');
       using network = new Network(architecture, initialWeights(architecture, 1), compute);
       const { images, labels } = input(2, 32);

@@ -20,7 +20,7 @@ export async function onBoth(
 ): Promise<{ wasm: Float32Array[]; cpu: Float32Array[] }> {
   const result = { wasm: [] as Float32Array[], cpu: [] as Float32Array[] };
   for (const backend of ['cpu', 'wasm'] as const) {
-    const { ops } = await openCompute(backend);
+    const { ops } = await openCompute(backend, 2);
     const tensors = work(ops);
     result[backend] = tensors.map((tensor) => tensor.dataSync<'float32'>().slice());
     tf.dispose(tensors);
