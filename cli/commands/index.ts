@@ -82,6 +82,38 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     },
   ],
   [
+    'repro',
+    {
+      group: 'stages',
+      summary: 'bring stages up to date: run what changed, restore what was computed before',
+      load: () => import('./repro.ts'),
+    },
+  ],
+  [
+    'dag',
+    {
+      group: 'stages',
+      summary: 'show how stages depend on each other',
+      load: () => import('./dag.ts'),
+    },
+  ],
+  [
+    'why',
+    {
+      group: 'stages',
+      summary: 'say what made a stage stale, down to the files',
+      load: () => import('./why.ts'),
+    },
+  ],
+  [
+    'step',
+    {
+      group: 'stages',
+      summary: 'run one built-in step by hand, or list them',
+      load: () => import('./step.ts'),
+    },
+  ],
+  [
     'metrics',
     {
       group: 'results',

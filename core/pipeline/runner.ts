@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { StringDecoder } from 'node:string_decoder';
-import { systemCode } from '../errors.ts';
+import { hasGroups, signalGroup, waitForGroup } from './process-group.ts';
 
 /** What to run. */
 export interface ProcessOptions {
@@ -40,7 +40,6 @@ export interface ProcessResult {
   readonly tail: string;
 }
 
-const hasGroups = process.platform !== 'win32';
 const tailLength = 4000;
 /** A line longer than this is passed on in pieces. */
 const longLine = 1 << 16;
@@ -56,16 +55,18 @@ export function withoutGitLocals(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !gitLocal.test(name)));
 }
 
-/** Sends a signal to a group; that it is gone already is as good. */
-function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+/** Sends a signal to a process and all it started. */
+function signalAll(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid === undefined) return;
-  try {
-    if (hasGroups) process.kill(-child.pid, signal);
-    else child.kill(signal);
-  } catch (error) {
-    // macOS answers EPERM for a group of which only the dead leader is left.
-    if (systemCode(error) !== 'ESRCH' && systemCode(error) !== 'EPERM') throw error;
-  }
+  if (hasGroups) signalGroup(child.pid, signal);
+  else child.kill(signal);
+}
+
+/** Ends what a process has left in its group: asks, waits, insists. */
+async function endGroup(child: ChildProcess, graceMs: number): Promise<void> {
+  if (child.pid === undefined || !hasGroups) return;
+  signalGroup(child.pid, 'SIGTERM');
+  if (!(await waitForGroup(child.pid, graceMs))) signalGroup(child.pid, 'SIGKILL');
 }
 
 // Reads until dv says that the group has ended; when the pipe closes without a word, dv is dead.
@@ -144,11 +145,12 @@ export function runProcess(options: ProcessOptions): Promise<ProcessResult> {
   return new Promise((resolve) => {
     let stopped: 'timed-out' | 'aborted' | undefined;
     let killTimer: NodeJS.Timeout | undefined;
+    const graceMs = options.graceMs ?? 5000;
     const stop = (why: 'timed-out' | 'aborted') => {
-      if (stopped !== undefined) return;
+      if (stopped !== undefined || ended !== undefined) return;
       stopped = why;
-      signalGroup(child, 'SIGTERM');
-      killTimer = setTimeout(() => signalGroup(child, 'SIGKILL'), options.graceMs ?? 5000);
+      signalAll(child, 'SIGTERM');
+      killTimer = setTimeout(() => signalAll(child, 'SIGKILL'), graceMs);
     };
     const abort = () => stop('aborted');
     signal?.addEventListener('abort', abort, { once: true });
@@ -180,20 +182,31 @@ export function runProcess(options: ProcessOptions): Promise<ProcessResult> {
     };
     let drainTimer: NodeJS.Timeout | undefined;
     let ended: ProcessEnd | undefined;
+    let closed = false;
+    let groupGone = false;
+    const settleWhenAllIsOver = () => {
+      if (groupGone && closed) settle(ended!);
+    };
     child.on('error', (error) => settle({ kind: 'not-started', reason: error.message }));
     child.on('exit', (status, endSignal) => {
-      // What the command left running in its group would go on writing into outs that are being recorded.
-      signalGroup(child, 'SIGKILL');
       ended =
         stopped !== undefined
           ? { kind: stopped }
           : status !== null
             ? { kind: 'exited', status }
             : { kind: 'signalled', signal: endSignal! };
-      // Something that left the group may hold the pipes open for ever.
-      drainTimer = setTimeout(() => settle(ended!), drainMs);
+      // What the command left running in its group would go on writing into outs that are being recorded.
+      void endGroup(child, graceMs).then(() => {
+        groupGone = true;
+        settleWhenAllIsOver();
+        // Something that left the group may hold the pipes open for ever.
+        drainTimer = setTimeout(() => settle(ended!), drainMs);
+      });
     });
-    child.on('close', () => settle(ended ?? { kind: 'not-started', reason: 'it ended before it began' }));
+    child.on('close', () => {
+      closed = true;
+      settleWhenAllIsOver();
+    });
   });
 }
 

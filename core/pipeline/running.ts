@@ -10,6 +10,7 @@ import { type Digest, parseDigest } from '../model/digest.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import type { Repo } from '../store/repo.ts';
 import { isJsonMap, type JsonValue } from './json.ts';
+import { startOfProcess, waitForGroup } from './process-group.ts';
 
 /** A note about a run that has not ended well, or not yet. */
 export interface RunningNote {
@@ -24,21 +25,9 @@ export interface RunningNote {
 
 const noteFile = (repo: Pick<Repo, 'gitDir'>, stage: string) => join(repo.gitDir, 'dv', 'running', stage);
 
-/** When a process started, as Linux tells it (proc(5), field 22 of stat), or undefined. */
-function startOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field, the name in brackets, may hold spaces and brackets itself.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    // No such process, or no such file system.
-    return undefined;
-  }
-}
-
 /** Notes that a stage runs. @param group undefined before it has one. */
 export function noteRunning(repo: Pick<Repo, 'gitDir'>, stage: string, group?: number): void {
-  const startedTicks = group === undefined ? undefined : startOf(group);
+  const startedTicks = group === undefined ? undefined : startOfProcess(group);
   const file = noteFile(repo, stage);
   mkdirSync(dirname(file), { recursive: true });
   writeFileAtomic(
@@ -104,18 +93,6 @@ export function readNote(repo: Pick<Repo, 'gitDir'>, stage: string): RunningNote
   };
 }
 
-function isGroupAlive(note: RunningNote): boolean {
-  if (note.group === undefined || process.platform === 'win32') return false;
-  const start = startOf(note.group);
-  if (start !== undefined && note.startedTicks !== undefined && start !== note.startedTicks) return false;
-  try {
-    process.kill(-note.group, 0);
-    return true;
-  } catch (error) {
-    return systemCode(error) === 'EPERM';
-  }
-}
-
 /** How long a killed dv's stage may take to be gone: the watcher gives it five seconds. */
 const patienceMs = 15_000;
 
@@ -129,16 +106,10 @@ export async function waitForEarlierRun(
   signal?: AbortSignal,
 ): Promise<void> {
   const note = readNote(repo, stage);
-  if (note === undefined || note.host !== hostname()) return;
-  const giveUpAt = Date.now() + patienceMs;
-  while (isGroupAlive(note)) {
-    if (Date.now() > giveUpAt)
-      throw new DvError('stage-still-running', {
-        stage,
-        group: note.group!,
-        notePath: noteFile(repo, stage),
-      });
-    signal?.throwIfAborted();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  if (note?.group === undefined || note.host !== hostname()) return;
+  const start = startOfProcess(note.group);
+  // Another process has the number now.
+  if (start !== undefined && note.startedTicks !== undefined && start !== note.startedTicks) return;
+  if (!(await waitForGroup(note.group, patienceMs, signal)))
+    throw new DvError('stage-still-running', { stage, group: note.group, notePath: noteFile(repo, stage) });
 }

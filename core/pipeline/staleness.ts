@@ -141,6 +141,9 @@ function compareMaps(
   return reasons;
 }
 
+/** A whole number with thousands separated; not toLocaleString, whose tables take 15 ms to load. */
+const group = (count: number) => String(count).replace(/\B(?=(\d{3})+$)/g, ',');
+
 const countFiles = (pointer: Pointer) => (pointer.kind === 'tree' ? pointer.files : 1);
 
 function depReasons(inputs: StageInputs, entry: LockEntry, missing: readonly RepoPath[]): string[] {
@@ -150,8 +153,7 @@ function depReasons(inputs: StageInputs, entry: LockEntry, missing: readonly Rep
     if (before === undefined) reasons.push(`dep ${path} added`);
     else if (!samePointer(before, pointer)) {
       const [from, to] = [countFiles(before), countFiles(pointer)];
-      const counts =
-        from === to ? '' : ` (${from.toLocaleString('en-US')} → ${to.toLocaleString('en-US')} files)`;
+      const counts = from === to ? '' : ` (${group(from)} → ${group(to)} files)`;
       reasons.push(`dep ${path} changed${counts}`);
     }
   }

@@ -351,7 +351,9 @@ function sameListing(a: readonly TreeEntry[], b: readonly TreeEntry[]): boolean 
 /** Without storing, an index is worth saving when it will be readable: the tree it names must be in the cache. */
 function isWorthSaving(known: Known | undefined, pointer: Pointer, filesRead: number): boolean {
   if (filesRead === 0) return false;
-  return pointer.kind === 'file' || known?.index.digest === pointer.digest;
+  const isAsKnown = known?.index.digest === pointer.digest && known.index.kind === pointer.kind;
+  // What dv put there must not become what the user made of it: a checkout would take the edit for its own file.
+  return isAsKnown || (pointer.kind === 'file' && known?.index.placed !== true);
 }
 
 async function saveIndex(

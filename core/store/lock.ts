@@ -74,10 +74,16 @@ function tryLock(path: string, owner: Owner): boolean {
  * Takes the lock of this worktree, waiting a while for another command to end.
  * A lock whose process is gone is removed; one held by a living process never is.
  * @param command what to tell others that wait.
+ * @param name another lock than that of the worktree's files.
  * @throws {DvError} locked, not-writable, disk-full
  */
-export async function takeLock(repo: Repo, command: string, signal?: AbortSignal): Promise<Lock> {
-  const path = join(repo.gitDir, 'dv', 'lock');
+export async function takeLock(
+  repo: Repo,
+  command: string,
+  signal?: AbortSignal,
+  name = 'lock',
+): Promise<Lock> {
+  const path = join(repo.gitDir, 'dv', name);
   try {
     makeFolder(dirname(path));
   } catch (error) {
@@ -94,10 +100,10 @@ export async function takeLock(repo: Repo, command: string, signal?: AbortSignal
       continue;
     }
     if (Date.now() > giveUpAt) {
-      const name = holder
+      const who = holder
         ? `${holder.command} (process ${holder.pid} on ${holder.host})`
         : 'an unreadable lock';
-      throw new DvError('locked', { owner: name, lockPath: path });
+      throw new DvError('locked', { owner: who, lockPath: path });
     }
     signal?.throwIfAborted();
     await new Promise((resolve) => setTimeout(resolve, waitMs));
@@ -129,10 +135,10 @@ function removeDead(path: string, dead: Owner): void {
 /** Runs something under the lock of this worktree. */
 export async function withLock<Result>(
   repo: Repo,
-  options: { command: string; signal?: AbortSignal | undefined },
+  options: { command: string; signal?: AbortSignal | undefined; name?: string },
   run: () => Promise<Result>,
 ): Promise<Result> {
-  const lock = await takeLock(repo, options.command, options.signal);
+  const lock = await takeLock(repo, options.command, options.signal, options.name);
   try {
     return await run();
   } finally {

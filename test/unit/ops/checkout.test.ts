@@ -55,6 +55,21 @@ test('a locally changed file in the way is kept and named', async () => {
   expect(await states(repo)).toEqual({ d: 'modified +0 -0 ~2' });
 });
 
+test('a single tracked file that was changed is kept, also after status has looked at it', async () => {
+  await using repo = await testRepo({ 'd.csv': 'one' });
+  await addPaths(repo, 'd.csv');
+  await repo.commit('one');
+  await repo.git('branch', 'one');
+  repo.write('d.csv', 'two');
+  await addPaths(repo, 'd.csv');
+  await repo.commit('two');
+  repo.write('d.csv', 'mine');
+  expect(await states(repo)).toEqual({ 'd.csv': 'modified +0 -0 ~1' });
+  await repo.git('checkout', '-q', 'one');
+  expect((await checkoutAll(repo)).kept).toEqual(['d.csv']);
+  expect(repo.read('d.csv')).toBe('mine');
+});
+
 test('an untracked file in the way is kept; one with the wanted content is taken over', async () => {
   await using repo = await twoBranches();
   await repo.git('checkout', '-q', 'one');
