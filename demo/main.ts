@@ -77,8 +77,7 @@ the wrong digit, some unreadable. data/test: ${plan.test.length} others, rightly
 
 async function reproduce(shell: Shell, message: string): Promise<void> {
   await shell.run('dv repro');
-  await shell.run('git add stages.lock stages.yaml metrics .gitignore build/.gitignore');
-  await shell.run(`git commit --quiet -am "${message}"`);
+  await shell.run(`git add . && git commit --quiet -m "${message}"`);
   await shell.run('dv metrics show');
 }
 
