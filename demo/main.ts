@@ -78,7 +78,6 @@ the wrong digit, some unreadable. data/test: ${plan.test.length} others, rightly
 async function reproduce(shell: Shell, message: string): Promise<void> {
   await shell.run('dv repro');
   await shell.run(`git add . && git commit --quiet -m "${message}"`);
-  await shell.run('dv metrics show');
 }
 
 async function cleanVersion(root: string, plan: DigitPlan): Promise<void> {

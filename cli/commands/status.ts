@@ -33,9 +33,7 @@ export const command = defineCommand<{ paths: string[]; check: boolean }>({
       return `${path.state.padEnd(13)}${path.path}${changes ? `  ${changes}` : ''}${path.problem ? `\n  ${path.problem}` : ''}`;
     });
     if (differing.some((path) => path.state === 'modified'))
-      lines.push(
-        'dv add <path> records changes; dv checkout <path> shows what is in the way of undoing them',
-      );
+      lines.push('dv add <path> records changes; dv checkout --force <path> undoes them, saving them first');
     if (differing.some((path) => path.state === 'missing'))
       lines.push('dv checkout brings missing files back');
     if (differing.some((path) => path.state === 'not-in-cache'))
