@@ -10,10 +10,14 @@ export function gitignoreOf(repoPath: RepoPath): RepoPath {
   return joinPaths(parentOf(repoPath), '.gitignore');
 }
 
-/** The line that ignores exactly this name in its own folder (gitignore(5), special characters escaped). */
+/**
+ * The line that ignores exactly this name in its own folder (gitignore(5), special characters escaped). A line end
+ * in a name cannot be escaped: `?` stands for it, and takes any one character.
+ */
 export function ignoreLineOf(repoPath: RepoPath): string {
   return `/${baseName(repoPath)
     .replace(/[\\*?[\]]/g, '\\$&')
+    .replace(/[\n\r]/g, '?')
     .replace(/ +$/, (spaces) => '\\ '.repeat(spaces.length))}`;
 }
 

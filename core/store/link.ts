@@ -1,9 +1,9 @@
 /** How cached objects become workspace files here: the first of the wanted link modes that works. */
-import { constants, copyFileSync, linkSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { constants, copyFileSync, linkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemCode } from '../errors.ts';
 import type { LinkMode } from '../model/config.ts';
-import { temporaryName } from './atomic.ts';
+import { makeFolder, temporaryName } from './atomic.ts';
 import type { Repo } from './repo.ts';
 import { workspaceTemporarySuffix } from './walk.ts';
 
@@ -16,8 +16,15 @@ export function chooseLinkMode(repo: Repo): LinkMode {
   if (wanted[0] === 'copy') return 'copy';
   const source = join(repo.temporaryDir, temporaryName());
   const target = join(repo.root, `.${temporaryName()}${workspaceTemporarySuffix}`);
-  mkdirSync(repo.temporaryDir, { recursive: true });
-  writeFileSync(source, '');
+  try {
+    makeFolder(repo.temporaryDir);
+    writeFileSync(source, '');
+  } catch (error) {
+    // A cache that can only be read, as a team's may be, can still be copied from.
+    const code = systemCode(error);
+    if (code === 'EROFS' || code === 'EACCES' || code === 'EPERM' || code === 'ENOSPC') return 'copy';
+    throw error;
+  }
   try {
     for (const mode of wanted) {
       if (mode === 'copy' || works(mode, source, target)) return mode;

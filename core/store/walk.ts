@@ -3,7 +3,7 @@ import { type Dirent, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DvError, systemCode } from '../errors.ts';
 import { type IgnoreRules, ignoreFileName, ignoreNothing, withIgnoreFile } from '../model/ignore.ts';
-import { comparePaths, isDotGit, joinPaths, type RepoPath } from '../model/repo-path.ts';
+import { comparePaths, isDotGit, joinPaths, pathProblem, type RepoPath } from '../model/repo-path.ts';
 
 /** A path that cannot be part of a listing, and why. */
 export interface WalkProblem {
@@ -85,7 +85,11 @@ export function listLevel(root: string, folder: RepoPath, below: string, outer: 
         path,
         reason: 'it is part of another git repository, which cannot be tracked as data',
       });
-    } else if (isFolder || entry.isFile() || entry.isSymbolicLink()) {
+      continue;
+    }
+    const problem = pathProblem(name);
+    if (problem !== undefined) problems.push({ path, reason: problem });
+    else if (isFolder || entry.isFile() || entry.isSymbolicLink()) {
       // A folder sorts as its name with a slash, so that a whole walk comes out in the order of full paths.
       items.push({ path, isFolder, key: isFolder ? `${name}/` : name });
     } else problems.push({ path, reason: 'it is neither a file, a folder nor a link' });
