@@ -27,6 +27,7 @@ import {
 } from './transfer/data-sets.ts';
 import { loadKnown } from './transfer/known.ts';
 import { receive, type Wanted } from './transfer/receive.ts';
+import { listMissingRuns, receiveRuns, refsOfRun } from './transfer/runs.ts';
 
 /** How to fetch. */
 export interface FetchOptions {
@@ -94,6 +95,23 @@ export async function fetch(repo: Repo, target: Remote, options: FetchOptions = 
     writer.discard();
     await pool.close();
   }
+}
+
+/**
+ * Fetches what somebody computed elsewhere: run cache entries by fingerprint, their outputs and metrics. What the
+ * remote does not have stays to be computed.
+ * @throws as `fetch` does.
+ */
+export async function fetchRuns(
+  repo: Repo,
+  remote: Remote,
+  fingerprints: readonly Digest[],
+  options: Pick<FetchOptions, 'report' | 'signal'> = {},
+): Promise<FetchResult> {
+  const counted = countRequests(remote);
+  const records = await receiveRuns(repo, counted, fingerprints, options.signal);
+  const result = await fetch(repo, remote, { ...options, sets: records.map(refsOfRun) });
+  return { ...result, requests: result.requests + counted.traffic.requests };
 }
 
 /** Whether the cache holds everything a ref stands for. Damage in listings counts as missing. */
@@ -177,6 +195,7 @@ class Fetching {
     );
     for (const ref of trees) wanted.push(...this.#entriesOf(ref, treeRoots.get(ref.pointer.digest)));
     await this.#fetchAll(wanted);
+    await this.#fetchRuns();
     return {
       remote: this.#remote.url,
       objects: this.#objects,
@@ -186,6 +205,30 @@ class Fetching {
       upToDate: false,
       failures: this.#failures,
     };
+  }
+
+  /** Run cache entries, and the metrics of those whose outputs are all here: these can be restored at once. */
+  async #fetchRuns(): Promise<void> {
+    const fingerprints = await listMissingRuns(this.#repo, this.#remote, this.#signal);
+    const records = await receiveRuns(this.#repo, this.#remote, fingerprints, this.#signal);
+    const usable = records.filter((record) =>
+      [...record.outs].every(([path, pointer]) => isComplete(this.#repo, { path, pointer })),
+    );
+    await this.#fetchAll(
+      usable.flatMap((record) =>
+        [...record.metrics]
+          .filter(([, pointer]) => !hasObject(this.#repo, pointer.digest))
+          .map(
+            ([path, pointer]): Open => ({
+              digest: pointer.digest,
+              sizeBytes: pointer.bytes,
+              path,
+              listing: false,
+              place: undefined,
+            }),
+          ),
+      ),
+    );
   }
 
   /** Roots of trees, as far as they are there and whole. */

@@ -17,6 +17,7 @@ import { distinctData, distinctSnapshots, readSelection, type Selection } from '
 import { loadKnown } from './transfer/known.ts';
 import { listingsElsewhere, type Parcel, type PushPlan, planPush } from './transfer/plan-push.ts';
 import { readPlaced } from './transfer/receive.ts';
+import { runsToSend, sendRuns } from './transfer/runs.ts';
 import { sendPlan } from './transfer/send.ts';
 
 /** How to push. */
@@ -52,7 +53,7 @@ const asksAtOnce = 16;
 
 /**
  * Pushes data. Order: packs and blobs, then the idx that says what is in them, then the roots of trees, then
- * those of snapshots; nothing is claimed before it is there. When everything is there already, that is one
+ * those of snapshots, then run cache entries; nothing is claimed before it is there. When everything is there already, that is one
  * request per snapshot.
  * Guarantee: if the process dies, the remote holds nothing that says more than is true, and the next push goes
  * on from the last pack that arrived whole. Two pushes at once may send the same objects twice; both succeed.
@@ -83,9 +84,11 @@ export async function push(repo: Repo, target: Remote, options: PushOptions = {}
     remote.head(rootKey(digest), { signal }),
   );
   const unrooted = snapshots.filter((_, i) => there[i] === undefined);
-  if (unrooted.length === 0) return result({ packs: [], blobs: [] }, true);
-
   const state = new RemoteState(repo.dvDir, remote.url);
+  if (unrooted.length === 0 && runsToSend(repo, state, snapshots).length === 0) {
+    return result({ packs: [], blobs: [] }, true);
+  }
+
   const identity = options.dryRun
     ? await readIdentity(remote, { signal })
     : await ensureIdentity(remote, { signal });
@@ -93,7 +96,8 @@ export async function push(repo: Repo, target: Remote, options: PushOptions = {}
   const known = await loadKnown(remote, state, { report, signal });
   const earlier = await takeUpNotes(remote, state, known, signal);
 
-  const refs = distinctData(unrooted);
+  const runs = runsToSend(repo, state, snapshots);
+  const refs = [...distinctData(unrooted), ...runs.flatMap((run) => run.metrics)];
   const { fetched, rooted } = await readListings(repo, remote, refs, known, signal);
   const onRemote = (digest: Digest) => known.has(digest);
   const plan = planPush(repo, { refs, onRemote, fetched, rooted }, remote.url);
@@ -112,6 +116,7 @@ export async function push(repo: Repo, target: Remote, options: PushOptions = {}
   }
   refuseIncomplete(remote, sent);
   await putRoots(remote, plan, unrooted, known, rooted, signal);
+  await sendRuns(remote, state, runs, signal);
   return result(plan, false);
 }
 

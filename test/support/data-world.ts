@@ -11,9 +11,7 @@ import { type TestRepo, testRepo } from './repo.ts';
 
 /** Bytes that depend on a seed alone and do not deflate. */
 export function noise(seed: string | number, length: number): Buffer {
-  const parts: Buffer[] = [];
-  for (let i = 0; i * 32 < length; i++) parts.push(createHash('sha256').update(`${seed} ${i}`).digest());
-  return Buffer.concat(parts).subarray(0, length);
+  return createHash('shake256', { outputLength: length }).update(String(seed)).digest();
 }
 
 /** A repository whose `data` folders are tracked and committed. */

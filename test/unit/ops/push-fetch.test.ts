@@ -1,9 +1,13 @@
+import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { DvEvent } from '../../../core/events.ts';
-import type { Digest } from '../../../core/model/digest.ts';
+import { type Digest, digestOf } from '../../../core/model/digest.ts';
+import { formatIdx } from '../../../core/model/idx.ts';
+import { columnsOf } from '../../../core/model/place.ts';
 import type { RepoPath } from '../../../core/model/repo-path.ts';
+import { formatTreeRoot } from '../../../core/model/root.ts';
 import { add } from '../../../core/ops/add.ts';
 import { fetch } from '../../../core/ops/fetch.ts';
 import { pull } from '../../../core/ops/pull.ts';
@@ -25,6 +29,7 @@ import {
   reopen,
   watched,
 } from '../../support/data-world.ts';
+import { mainScript } from '../../support/repo.ts';
 
 const images = (count: number, bytes: number) =>
   Object.fromEntries(
@@ -33,6 +38,15 @@ const images = (count: number, bytes: number) =>
       noise(i, bytes),
     ]),
   );
+
+/** How many files lie below a folder that may not be there. */
+function countFiles(folder: string): number {
+  if (!existsSync(folder)) return 0;
+  return readdirSync(folder, { withFileTypes: true }).reduce(
+    (sum, entry) => sum + (entry.isDirectory() ? countFiles(join(folder, entry.name)) : 1),
+    0,
+  );
+}
 
 /** Overwrites an object of a cache, which is read-only. */
 function damage(path: string, bytes: string): void {
@@ -524,4 +538,67 @@ test('Ctrl-C ends a push between two packs, and the next one goes on', async () 
   await expect(push(world.open(), stopping, { signal: abort.signal })).rejects.toThrow('interrupted');
   expect((await keysOf(remote)).filter((key) => /^(roots|idx)\//.test(key))).toEqual([]);
   expect(await push(world.open(), remote)).toMatchObject({ files: 5 });
+});
+
+test('kill -9 in the middle of a push: the next one completes, and never sent half a file', async () => {
+  const files = Object.fromEntries(
+    Array.from({ length: 40 }, (_, i) => [`data/${i}.bin`, noise(i, 2 << 20)]),
+  );
+  await using world = await dataRepo(files, ['data']);
+  const folder = join(world.outside, 'remote');
+  await world.git('config', 'dv.remote.store.url', folder);
+  let finished = 0;
+  for (const afterFiles of [1, 2, 3]) {
+    const child = spawn(process.execPath, [mainScript, 'push'], {
+      cwd: world.root,
+      env: world.env,
+      stdio: 'ignore',
+    });
+    const ended = new Promise<void>((resolve) => child.on('close', () => resolve()));
+    // As soon as so many packs have arrived, or are arriving, it is killed.
+    const seen = () => countFiles(join(folder, 'packs')) + countFiles(join(folder, '.tmp'));
+    while (child.exitCode === null && seen() < afterFiles)
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    child.kill('SIGKILL');
+    await ended;
+    if (child.exitCode === 0) finished++;
+    const remote = openDirectoryRemote(folder);
+    for (const key of await keysOf(remote)) {
+      if (!key.startsWith('packs/')) continue;
+      expect(digestOf((await remote.get(key))!)).toBe(`sha256:${key.slice(9, 73)}`);
+    }
+  }
+  expect(finished).toBeLessThan(3);
+  const remote = openDirectoryRemote(folder);
+  await push(world.open(), remote);
+  expect(await push(world.open(), remote)).toMatchObject({ upToDate: true });
+  const clone = cloneOf(world);
+  expect(await fetch(clone, remote)).toMatchObject({ files: 40, failures: [] });
+  expect(damagedIn(clone)).toEqual([]);
+});
+
+test('what an untrusted remote says cannot make us write outside, nor into the cache what is not so', async () => {
+  await using world = await dataRepo({ 'data/a': 'a', 'data/b': 'b' }, ['data']);
+  const remote = openMemoryRemote();
+  await push(world.open(), remote);
+  const tree = readPointer(world.open(), 'data')!.digest;
+  const evil = Buffer.from('evil bytes');
+  const name = digestOf(evil).slice(7);
+  await remote.put(`packs/${name.slice(0, 2)}/${name}.pack`, evil);
+  const place = { pack: name, offset: 0, length: evil.length, encoding: 0 as const };
+  await remote.put(
+    `roots/${tree.slice(7)}`,
+    formatTreeRoot({ tree, own: [tree], places: columnsOf([place, place, place]) }),
+  );
+  // Keys that are no names are not followed, and idx files that are not what their name says are not believed.
+  const lying = formatIdx([{ name, sizeBytes: evil.length, objects: [{ digest: tree, ...place }] }], []);
+  await remote.put(`idx/${'f'.repeat(64)}.idx`, lying);
+  await remote.put(`idx/${digestOf(lying).slice(7)}.idx`, lying);
+  await remote.put('idx/evil.idx', lying);
+  const clone = cloneOf(world);
+  const before = world.tree();
+  expect(await fetch(clone, remote)).toMatchObject({ files: 2, failures: [] });
+  expect(damagedIn(clone)).toEqual([]);
+  expect(world.tree()).toEqual(before);
+  expect(readdirSync(clone.objectsDir).every((prefix) => /^[0-9a-f]{2}$/.test(prefix))).toBe(true);
 });
