@@ -2,10 +2,11 @@
  * `dv hook <event>`, called by git: runs one hook and says what it did in a line. git waits for it, so nothing
  * is loaded that the hook at hand does not need.
  */
-import type { Materialised } from '../core/store/materialise.ts';
+import type { Change } from '../hooks/after-change.ts';
 import type { HookEvent } from '../hooks/events.ts';
 import { type Context, createContext } from './context.ts';
 import { describeFailure, signalStatus } from './exit.ts';
+import { launcher } from './launcher.ts';
 import { plainReporter } from './report/plain.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -61,19 +62,26 @@ async function runEvent(
 ): Promise<string[]> {
   const repo = context.repo();
   if (repo.config.hooks.get(event) === false) return [];
-  const surroundings = { repo, report: context.report, signal: context.signal };
-  const followed = async (result: Materialised | undefined) => {
-    if (result === undefined) return [];
-    const { followLines } = await import('./report/hook-words.ts');
-    return followLines(repo, result);
+  const surroundings = {
+    repo,
+    report: context.report,
+    signal: context.signal,
+    env: context.env,
+    jobs: context.jobs,
+    dvCommand: [launcher.node, launcher.main] as const,
+  };
+  const told = async ({ followed, stages }: Change) => {
+    if (followed === undefined && stages === undefined) return [];
+    const { followLines, stageLines } = await import('./report/hook-words.ts');
+    return [...(followed ? followLines(repo, followed) : []), ...(stages ? stageLines(stages) : [])];
   };
   switch (event) {
     case 'post-checkout':
-      return followed(await (await import('../hooks/post-checkout.ts')).postCheckout(args, surroundings));
+      return told(await (await import('../hooks/post-checkout.ts')).postCheckout(args, surroundings));
     case 'post-merge':
-      return followed(await (await import('../hooks/post-merge.ts')).postMerge(args, surroundings));
+      return told(await (await import('../hooks/post-merge.ts')).postMerge(args, surroundings));
     case 'post-rewrite':
-      return followed(await (await import('../hooks/post-rewrite.ts')).postRewrite(args, surroundings));
+      return told(await (await import('../hooks/post-rewrite.ts')).postRewrite(args, surroundings));
     case 'pre-push': {
       const { prePush } = await import('../hooks/pre-push.ts');
       const pushed = await prePush({

@@ -1,4 +1,4 @@
-/** What post-checkout, post-merge and post-rewrite have in common: the workspace follows the pointers. */
+/** The workspace follows the pointers, after git changed them. */
 import { existsSync } from 'node:fs';
 import type { Report } from '../core/events.ts';
 import type { Materialised } from '../core/store/materialise.ts';

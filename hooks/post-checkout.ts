@@ -5,13 +5,12 @@
  * The commits are not compared: `git checkout --force` changes pointers without changing the commit, as
  * checkouts of single files do. What dv last put into the workspace says what there is to do.
  */
-import type { Materialised } from '../core/store/materialise.ts';
-import { followPointers, type HookContext } from './follow.ts';
+import { afterChange, type Change } from './after-change.ts';
+import { followPointers } from './follow.ts';
+import type { StageContext } from './run-stages.ts';
 
-/** Runs the hook. @throws {DvError} as `followPointers` */
-export async function postCheckout(
-  _args: readonly string[],
-  context: HookContext,
-): Promise<Materialised | undefined> {
-  return followPointers(context);
+/** Runs the hook; stages only after a whole branch. @throws {DvError} as `afterChange` */
+export async function postCheckout(args: readonly string[], context: StageContext): Promise<Change> {
+  if (args[2] !== '0') return afterChange('post-checkout', context);
+  return { followed: await followPointers(context), stages: undefined };
 }

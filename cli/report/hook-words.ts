@@ -1,6 +1,7 @@
 /** What hooks say: one line per thing the user should know, none when nothing changed. */
 
 import type { PushResult } from '../../core/ops/push.ts';
+import type { ReproResult } from '../../core/ops/repro.ts';
 import type { Materialised } from '../../core/store/materialise.ts';
 import type { Repo } from '../../core/store/repo.ts';
 import { readPointer } from '../../core/store/tracked.ts';
@@ -49,4 +50,23 @@ export function pushLines(result: PushResult): string[] {
   return [
     `pushed ${countOf(result.files, 'file')}, ${formatBytes(result.bytes)}, to ${clean(result.remote)}`,
   ];
+}
+
+/** Says what became of stages: those that did something in one line, then failures, then what git should have. */
+export function stageLines(result: ReproResult): string[] {
+  const done = result.stages.filter(({ outcome }) => outcome === 'ran' || outcome === 'restored');
+  const lines: string[] = [];
+  if (done.length > 0) {
+    const told = done.map(
+      ({ name, outcome, seconds }) => `${clean(name)} ${outcome} (${seconds.toFixed(1)} s)`,
+    );
+    lines.push(`stages: ${told.join(', ')}`);
+  }
+  for (const { name, failure } of result.stages) {
+    if (failure !== undefined)
+      lines.push(`stage ${clean(name)} failed: ${clean(failure.message)}; dv repro tries again`);
+  }
+  if (done.length > 0 && result.commit.length > 0)
+    lines.push(`to commit: ${result.commit.map(clean).join(' ')}`);
+  return lines;
 }

@@ -140,6 +140,56 @@ describe('git merge, rebase, bisect, stash', () => {
   });
 });
 
+describe('stages with `on`', () => {
+  /** `main` and `v2` with a stage that copies a file of the data in capitals; its output made on `main`. */
+  async function withStage(): Promise<TestRepo> {
+    const repo = await twoVersions();
+    const stage =
+      'version: 1\nstages:\n  upper:\n    cmd: tr a-z A-Z < data/a > upper.txt\n    deps: [data]\n    outs: [upper.txt]\n    on: [post-checkout]\n';
+    for (const branch of ['v2', 'main']) {
+      await repo.git('checkout', '--quiet', branch);
+      repo.write('stages.yaml', stage);
+      await repo.commit('stage');
+    }
+    return repo;
+  }
+
+  test('run after a checkout, and say so in a line', async () => {
+    await using repo = await withStage();
+    const { status, stderr } = await repo.tryGit('checkout', '--quiet', 'v2');
+    expect(status).toBe(0);
+    expect(stderr.replace(/\d+\.\d s/, 'N s')).toBe(
+      'dv: data is now 3 files (+1 −1 ~1)\ndv: stages: upper ran (N s)\ndv: to commit: .gitignore stages.lock\n',
+    );
+    expect(repo.read('upper.txt')).toBe('A2');
+  });
+
+  test('do not run after a checkout of files, nor while a rebase or bisect is under way', async () => {
+    await using repo = await withStage();
+    await repo.git('checkout', '--quiet', 'v2', '--', 'data.dv');
+    await repo.git('checkout', '--quiet', '--force', 'HEAD', '--', '.');
+    await repo.git('bisect', 'start', 'HEAD', 'HEAD~1');
+    await repo.git('bisect', 'reset', 'HEAD');
+    expect(repo.exists('upper.txt')).toBe(false);
+  });
+
+  test('that fail are named, and git goes on', async () => {
+    await using repo = await withStage();
+    repo.write('stages.yaml', repo.read('stages.yaml').replace('tr a-z A-Z <', 'exit 3 #'));
+    const { status, stderr } = await repo.tryGit('checkout', '--quiet', '-b', 'broken');
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/^dv: stage upper failed: .*; dv repro tries again$/m);
+  });
+
+  test('wait for data that is missing', async () => {
+    await using repo = await withStage();
+    rmSync(join(repo.root, '.git/dv/objects'), { recursive: true });
+    const { stderr } = await repo.tryGit('checkout', '--quiet', 'v2');
+    expect(stderr).toBe('dv: data of data is not here: dv pull\n');
+    expect(repo.exists('upper.txt')).toBe(false);
+  });
+});
+
 describe('git push', () => {
   /** Two versions, a git remote and a folder that is to be dv's remote. */
   async function withRemotes(): Promise<
