@@ -6,6 +6,7 @@ import { batchNormOps, registerBatchNorm } from './kernels/batch-norm.ts';
 import { convolutionOps, registerConvolution } from './kernels/convolution.ts';
 import { crossEntropyOps, registerCrossEntropy } from './kernels/cross-entropy.ts';
 import { denseOps, registerDense } from './kernels/dense.ts';
+import { registerIdentity } from './kernels/identity.ts';
 import { poolingOps, registerPooling } from './kernels/pooling.ts';
 import { KernelRuntime } from './kernels/runtime.ts';
 import { startWithSharedMemory } from './kernels/shared-memory.ts';
@@ -31,6 +32,7 @@ async function startWasm(threads: number): Promise<KernelRuntime> {
   const backend = tf.backend();
   if (!(backend instanceof BackendWasm)) throw new Error('TensorFlow.js did not start its wasm backend');
   const runtime = await KernelRuntime.start(backend, threads);
+  registerIdentity(backend);
   registerConvolution(runtime);
   registerDense(runtime);
   registerBatchNorm(runtime);

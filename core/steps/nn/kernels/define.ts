@@ -1,6 +1,6 @@
 /**
  * How kernels are made known to TensorFlow.js: for its wasm backend, under names of their own, so that its own
- * kernels stay as they are. Registered kernels run under its tape (gradients) and its tidy (memory).
+ * kernels stay as they are (but for one, see identity.ts). Registered kernels run under its tape (gradients) and its tidy (memory).
  */
 import * as tf from '@tensorflow/tfjs-core';
 

@@ -103,7 +103,7 @@ export function registerPooling(runtime: KernelRuntime): void {
   });
   defineGradient('DvAddRelu', { inputs: [], outputs: [true] }, ([dy], [y]) => {
     const masked = runKernel<tf.Tensor>('DvReluBack', { dy: dy!, y: y! });
-    // The tape disposes what it adds up: each input gets a tensor of its own over the same numbers.
+    // The tape disposes what it adds up: each input gets a tensor of its own, over the same numbers.
     return { a: () => masked, b: () => tf.clone(masked) };
   });
 }

@@ -6,30 +6,49 @@ import { compileKernels, instantiateKernels, type KernelExports } from './export
 import { KernelThreads } from './threads.ts';
 
 /** What TensorFlow.js's wasm module has besides what its types say. */
-interface Heap {
-  readonly memory: WebAssembly.Memory;
-  /** Gives the address of so many bytes as a signed number, or 0. */
-  malloc(bytes: number): number;
-  free(address: number): void;
+interface WasmModule {
+  asm?: Partial<Record<'memory' | 'malloc' | 'free', unknown>>;
+  /** Of the build for threads, whose memory is not part of `asm`. */
+  wasmMemory?: unknown;
+  /** What its tensors are allocated with. */
+  _malloc: (bytes: number) => number;
 }
 
 /** The memory TensorFlow.js keeps its tensors in. */
+interface Heap {
+  readonly memory: WebAssembly.Memory;
+  /**
+   * Gives the address of so many bytes.
+   * @throws {StepError} when the memory is used up.
+   */
+  allocate(bytes: number): number;
+  free(address: number): void;
+}
+
+/** Takes over a backend's memory: from now on it says so when the memory is used up, instead of writing to address 0. */
 function heapOf(backend: BackendWasm): Heap {
-  const { asm, wasmMemory } = backend.wasm as unknown as {
-    asm?: Partial<Record<keyof Heap, unknown>>;
-    /** Of the build for threads, whose memory is not part of `asm`. */
-    wasmMemory?: unknown;
-  };
-  const memory = asm?.memory ?? wasmMemory;
+  const wasm = backend.wasm as unknown as WasmModule;
+  const memory = wasm.asm?.memory ?? wasm.wasmMemory;
+  const { malloc, free } = wasm.asm ?? {};
   if (
-    memory instanceof WebAssembly.Memory &&
-    typeof asm?.malloc === 'function' &&
-    typeof asm.free === 'function'
-  ) {
-    const { malloc, free } = asm as Heap;
-    return { memory, malloc, free };
-  }
-  throw new Error('this version of @tensorflow/tfjs-backend-wasm does not show its memory');
+    !(memory instanceof WebAssembly.Memory) ||
+    typeof malloc !== 'function' ||
+    typeof free !== 'function' ||
+    typeof wasm._malloc !== 'function'
+  )
+    throw new Error('this version of @tensorflow/tfjs-backend-wasm does not show its memory');
+  const allocate = (bytes: number) => {
+    // A number of bytes beyond 32 bits would lose its upper part on the way.
+    const address: number = bytes < 2 ** 32 ? malloc(bytes) >>> 0 : 0;
+    if (address === 0)
+      throw new StepError(
+        'the 4 GB that WebAssembly can address are used up',
+        'take a smaller batch, smaller images, or cut the network at an earlier layer (until)',
+      );
+    return address;
+  };
+  wasm._malloc = allocate;
+  return { memory, allocate, free: (address) => free(address) };
 }
 
 /** The calls of a kernel that writes to different places in each. */
@@ -101,9 +120,7 @@ export class KernelRuntime {
    * @throws {StepError} when the memory is used up.
    */
   output(shape: number[]): TensorInfo {
-    const tensor = this.#backend.makeOutput(shape, 'float32');
-    if (this.address(tensor) === 0) throw outOfMemory();
-    return tensor;
+    return this.#backend.makeOutput(shape, 'float32');
   }
 
   /** Runs one kernel once for each list of arguments, at most as many as `threads`. */
@@ -120,9 +137,9 @@ export class KernelRuntime {
   scratch(bytes: number): number {
     if (bytes > this.#scratchBytes) {
       if (this.#scratchAddress) this.#heap.free(this.#scratchAddress);
-      this.#scratchAddress = this.#heap.malloc(bytes) >>> 0;
-      this.#scratchBytes = this.#scratchAddress ? bytes : 0;
-      if (!this.#scratchAddress) throw outOfMemory();
+      this.#scratchBytes = 0;
+      this.#scratchAddress = this.#heap.allocate(bytes);
+      this.#scratchBytes = bytes;
     }
     return this.#scratchAddress;
   }
@@ -139,9 +156,3 @@ export class KernelRuntime {
     return new Int32Array(this.#heap.memory.buffer, this.address(tensor), count);
   }
 }
-
-const outOfMemory = () =>
-  new StepError(
-    'the 4 GB that WebAssembly can address are used up',
-    'take a smaller batch, smaller images, or cut the network at an earlier layer (until)',
-  );

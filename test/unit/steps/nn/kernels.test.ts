@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, describe, expect, test } from 'vitest';
+import { StepError } from '../../../../core/model/step.ts';
 import { openCompute } from '../../../../core/steps/nn/compute.ts';
 import type { Shape4 } from '../../../../core/steps/nn/kernels/define.ts';
 import type { Ops, Window } from '../../../../core/steps/nn/ops.ts';
@@ -55,6 +56,14 @@ describe('convolution', () => {
       ops.convolve(noise([1, 4, 4, 3], 'x'), noise([1, 1, 4, 2], 'k'), { size: 1, stride: 1, pad: 0 }),
     ).toThrow('kernel for 4 channels, image of 3');
   });
+});
+
+test('more than the memory can hold is refused', async () => {
+  const { ops } = await openCompute('wasm', 2);
+  const window = { size: 1, stride: 1, pad: 20_000 };
+  const convolve = () => ops.convolve(noise([1, 1, 1, 1], 'x'), noise([1, 1, 1, 1], 'k'), window);
+  expect(convolve).toThrow(StepError);
+  expect(convolve).toThrow('4 GB');
 });
 
 describe('dense layer', () => {
