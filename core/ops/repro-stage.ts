@@ -280,7 +280,7 @@ async function runAttempts(session: ReproSession, stage: Stage, directory: strin
     if (attempt >= stage.retries) {
       throw new DvError('stage-failed', {
         stage: stage.name,
-        command: describeProgram(program),
+        command: firstLine(describeProgram(program)),
         how: attempt === 0 ? how : `${how}, after ${attempt + 1} attempts`,
         output: result.tail,
       });
@@ -292,6 +292,8 @@ async function runAttempts(session: ReproSession, stage: Stage, directory: strin
     clearAttempt(repo, stage);
   }
 }
+
+const firstLine = (text: string) => text.trim().replace(/\n[\s\S]*/, ' …');
 
 const stageEnvironment = (stage: Stage) =>
   Object.fromEntries([...stage.env].flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
