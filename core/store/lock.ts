@@ -2,9 +2,9 @@
  * One writer per worktree. The lock is a file made exclusively, as git's are; it names its owner, so that a
  * lock whose process is gone can be told from one that is held.
  */
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { existsSync, linkSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { DvError, systemCode } from '../errors.ts';
 import { makeFolder, temporaryName } from './atomic.ts';
 import { explainWriteFailure } from './cache-writer.ts';
@@ -35,11 +35,23 @@ function parseOwner(text: string): Owner | undefined {
   }
 }
 
+/** Whether a process ended and only its parent has not asked for it, which in a container may never happen. */
+function isZombie(pid: number): boolean {
+  if (process.platform !== 'linux') return false;
+  try {
+    // proc(5): the state stands behind the name, which is in parentheses and may hold any character.
+    return /^.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    // No /proc, or not ours to see: then what the signal said stands.
+    return false;
+  }
+}
+
 function isAlive(owner: Owner): boolean {
   if (owner.host !== hostname()) return true;
   try {
     process.kill(owner.pid, 0);
-    return true;
+    return !isZombie(owner.pid);
   } catch (error) {
     return systemCode(error) === 'EPERM';
   }
@@ -54,25 +66,60 @@ const readLock = (path: string) => {
   }
 };
 
+/** What file systems without hard links say. */
+const noLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
+const unfinishedSuffix = '.new';
+
+/**
+ * Makes the lock file, unless it is there. Its content is written first and then gets the name, so that a process
+ * killed in between leaves no lock that says nothing of its owner.
+ */
 function tryLock(path: string, owner: Owner): boolean {
-  let file: number;
+  if (existsSync(path)) return false;
+  const text = JSON.stringify(owner);
+  const complete = `${path}.${temporaryName()}${unfinishedSuffix}`;
   try {
-    file = openSync(path, 'wx');
+    writeFileSync(complete, text, { flag: 'wx' });
+    try {
+      linkSync(complete, path);
+    } catch (error) {
+      if (!noLinks.has(systemCode(error) ?? '')) throw error;
+      writeFileSync(path, text, { flag: 'wx' });
+    }
+    return true;
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false;
     throw explainWriteFailure(error, path);
-  }
-  try {
-    writeSync(file, JSON.stringify(owner));
   } finally {
-    closeSync(file);
+    rmSync(complete, { force: true });
   }
-  return true;
+}
+
+/** A lock this old that names no owner was torn when the machine stopped. */
+const tornAfterMs = 10_000;
+
+/** Whether nobody can be holding a lock of this text any more. */
+function isDead(path: string, text: string): boolean {
+  const owner = parseOwner(text);
+  if (owner !== undefined) return !isAlive(owner);
+  const info = statSync(path, { throwIfNoEntry: false });
+  return info !== undefined && Date.now() - info.mtimeMs > tornAfterMs;
+}
+
+/** Removes what processes left that were killed while they made a lock. */
+function sweepUnfinished(path: string): void {
+  const folder = dirname(path);
+  for (const name of readdirSync(folder)) {
+    if (!name.startsWith(`${basename(path)}.`) || !name.endsWith(unfinishedSuffix)) continue;
+    const info = statSync(join(folder, name), { throwIfNoEntry: false });
+    if (info !== undefined && Date.now() - info.mtimeMs > tornAfterMs)
+      rmSync(join(folder, name), { force: true });
+  }
 }
 
 /**
  * Takes the lock of this worktree, waiting a while for another command to end.
- * A lock whose process is gone is removed; one held by a living process never is.
+ * A lock whose process is gone, or that names none, is removed; one held by a living process never is.
  * @param command what to tell others that wait.
  * @param name another lock than that of the worktree's files.
  * @throws {DvError} locked, not-writable, disk-full
@@ -93,13 +140,13 @@ export async function takeLock(
   const giveUpAt = Date.now() + patienceMs;
   for (let waitMs = 5; !tryLock(path, owner); waitMs = Math.min(waitMs * 2, 200)) {
     const text = readLock(path);
-    const holder = text === undefined ? undefined : parseOwner(text);
-    if (holder !== undefined && !isAlive(holder)) {
+    if (text !== undefined && isDead(path, text)) {
       // Two commands may see the same dead lock; only one may remove it, and never a newer one.
-      removeDead(path, holder);
+      removeDead(path, text);
       continue;
     }
     if (Date.now() > giveUpAt) {
+      const holder = parseOwner(text ?? '');
       const who = holder
         ? `${holder.command} (process ${holder.pid} on ${holder.host})`
         : 'an unreadable lock';
@@ -108,6 +155,7 @@ export async function takeLock(
     signal?.throwIfAborted();
     await new Promise((resolve) => setTimeout(resolve, waitMs));
   }
+  sweepUnfinished(path);
   return {
     release() {
       const text = readLock(path);
@@ -116,17 +164,18 @@ export async function takeLock(
   };
 }
 
-/** Removes a dead owner's lock under a lock of its own, after making sure it is still that one. */
-function removeDead(path: string, dead: Owner): void {
+/** Removes a dead lock under a lock of its own, after making sure it still is the one that was read. */
+function removeDead(path: string, dead: string): void {
   const guard = `${path}.break`;
-  const owner: Owner = { ...dead, pid: process.pid, host: hostname() };
+  const owner: Owner = { host: hostname(), pid: process.pid, command: 'dv', token: temporaryName() };
   if (!tryLock(guard, owner)) {
-    const breaker = parseOwner(readLock(guard) ?? '');
-    if (breaker !== undefined && !isAlive(breaker)) rmSync(guard, { force: true });
+    const breaker = readLock(guard);
+    if (breaker !== undefined && isDead(guard, breaker)) rmSync(guard, { force: true });
     return;
   }
   try {
-    if (parseOwner(readLock(path) ?? '')?.token === dead.token) rmSync(path, { force: true });
+    const text = readLock(path);
+    if (text === dead && isDead(path, text)) rmSync(path, { force: true });
   } finally {
     rmSync(guard, { force: true });
   }
