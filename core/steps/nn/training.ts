@@ -89,9 +89,43 @@ function isBetter(epoch: Epoch, best: Epoch | undefined): boolean {
   return gain > 0 || (gain === 0 && epoch.validation.loss < best.validation.loss);
 }
 
+const diverged = (what: string) => new StepError(`training diverged: ${what}`, 'lower learningRate');
+
+/** Trains on every image once, in an order of the epoch's own. */
+async function trainEpoch(
+  epoch: number,
+  network: Network,
+  compute: Compute,
+  optimizer: Optimizer,
+  options: TrainingOptions,
+): Promise<{ loss: number; accuracy: number }> {
+  const { training, batch, seed, signal } = options;
+  let loss = 0;
+  let right = 0;
+  const order = new Random(seed, 'shuffle', epoch).shuffled(training);
+  for (const [index, images] of evenBatches(order, batch).entries()) {
+    await turn();
+    signal.throwIfAborted();
+    const result = compute.timed(() => step(network, optimizer, images, options));
+    if (!Number.isFinite(result.loss))
+      throw diverged(`the loss of epoch ${epoch}, step ${index + 1} is ${result.loss}`);
+    loss += result.loss * images.length;
+    right += result.right;
+  }
+  return { loss: loss / training.length, accuracy: right / training.length };
+}
+
+/** A copy of the weights, which are numbers. */
+function takeWeights(network: Network, epoch: number): Weights {
+  const weights = network.weights();
+  for (const [name, values] of weights)
+    if (!values.every(Number.isFinite)) throw diverged(`${name} is not a number after epoch ${epoch}`);
+  return weights;
+}
+
 /**
  * Trains a network in place.
- * @throws {StepError} when the loss is no longer a number.
+ * @throws {StepError} when the loss or a weight is no longer a number.
  */
 export async function trainNetwork(
   network: Network,
@@ -105,21 +139,7 @@ export async function trainNetwork(
   let best: { epoch: Epoch; weights: Weights } | undefined;
   for (let epoch = 1; epoch <= epochs; epoch++) {
     const started = performance.now();
-    let loss = 0;
-    let right = 0;
-    const order = new Random(seed, 'shuffle', epoch).shuffled(training);
-    for (const [index, images] of evenBatches(order, batch).entries()) {
-      await turn();
-      signal.throwIfAborted();
-      const result = compute.timed(() => step(network, optimizer, images, options));
-      if (!Number.isFinite(result.loss))
-        throw new StepError(
-          `training diverged: the loss of epoch ${epoch}, step ${index + 1} is ${result.loss}`,
-          'lower learningRate',
-        );
-      loss += result.loss * images.length;
-      right += result.right;
-    }
+    const trained = await trainEpoch(epoch, network, compute, optimizer, options);
     const speed = training.length / ((performance.now() - started) / 1000);
 
     await turn();
@@ -131,13 +151,12 @@ export async function trainNetwork(
         : undefined;
     const record: Epoch = {
       epoch,
-      loss: loss / training.length,
-      accuracy: right / training.length,
+      ...trained,
       ...(scored && { validation: { loss: scored.loss, accuracy: scored.accuracy } }),
       learningRate,
     };
     history.push(record);
-    if (isBetter(record, best?.epoch)) best = { epoch: record, weights: network.weights() };
+    if (isBetter(record, best?.epoch)) best = { epoch: record, weights: takeWeights(network, epoch) };
     options.onEpoch(record, speed);
   }
   if (!best) throw new Error('no epochs');

@@ -183,9 +183,12 @@ describe('bad input is refused by name', () => {
 
   test('a learning rate that makes training diverge', async () => {
     await writeRecords(join(directory, 'records'), patternNames, patterns(4, 'training'));
-    const error = await refused({ learningRate: 1e30, epochs: 3 });
+    const error = await refused({ learningRate: 1e30, batch: 2 });
     expect(error.message).toMatch(/^training diverged: the loss of epoch \d, step \d is (NaN|Infinity)$/);
     expect(error.hint).toBe('lower learningRate');
+    // The only step's loss is that before its weights change.
+    const one = await refused({ learningRate: 1e38, validationShare: 0 });
+    expect(one.message).toMatch(/^training diverged: .* is not a number after epoch 1$/);
   });
 
   test('damaged weights', async () => {
