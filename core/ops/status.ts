@@ -1,13 +1,16 @@
-/** `dv status`: the workspace against the pointers. */
+/** `dv status`: the workspace against the pointers, and stages against what they were made from. */
+import { existsSync } from 'node:fs';
 import { DvError } from '../errors.ts';
 import type { Report } from '../events.ts';
 import type { Pointer } from '../model/pointer.ts';
 import { isWithin, type RepoPath } from '../model/repo-path.ts';
 import { diffEntries, readTree, type TreeChange } from '../model/tree.ts';
+import { stagesFileName } from '../pipeline/stage.ts';
 import { hasObject, readObject } from '../store/cache.ts';
 import { type Captured, capture } from '../store/capture.ts';
-import type { Repo } from '../store/repo.ts';
+import { absolutePath, type Repo } from '../store/repo.ts';
 import { listTracked } from '../store/tracked.ts';
+import type { StageStatus } from './repro.ts';
 import { listWorkspaceData } from './workspace-data.ts';
 
 /** How the files at a tracked path stand to its pointer. */
@@ -29,18 +32,22 @@ export interface PathStatus {
 /** What `status` found. */
 export interface StatusResult {
   readonly paths: readonly PathStatus[];
+  /** The stages of stages.yaml; none when only some paths were asked for. */
+  readonly stages: readonly StageStatus[];
   readonly failures: readonly { path: RepoPath; reason: string }[];
 }
 
 /** How to look. */
 export interface StatusOptions {
   readonly paths?: readonly RepoPath[];
+  /** The environment that stages see. */
+  readonly env: NodeJS.ProcessEnv;
   readonly report?: Report;
   readonly signal?: AbortSignal;
 }
 
 /** Compares the workspace with the pointers; changes nothing but stat indexes. @throws {DvError} path-not-tracked */
-export async function status(repo: Repo, options: StatusOptions = {}): Promise<StatusResult> {
+export async function status(repo: Repo, options: StatusOptions): Promise<StatusResult> {
   const { broken } = listTracked(repo);
   const data = broken.length === 0 ? listWorkspaceData(repo) : listTracked(repo).tracked;
   const wanted = (path: RepoPath) => options.paths?.some((prefix) => isWithin(path, prefix)) ?? true;
@@ -67,7 +74,14 @@ export async function status(repo: Repo, options: StatusOptions = {}): Promise<S
     if (!wanted(path)) continue;
     paths.push(await statusOf(repo, path, pointer, options, failures));
   }
-  return { paths, failures };
+  return { paths, stages: await statusOfStages(repo, options), failures };
+}
+
+/** Most repositories that only version data have no stages: what reads them is loaded when there is a file of them. */
+async function statusOfStages(repo: Repo, options: StatusOptions): Promise<readonly StageStatus[]> {
+  if (options.paths !== undefined || !existsSync(absolutePath(repo, stagesFileName))) return [];
+  const { stageStates } = await import('./repro.ts');
+  return stageStates(repo, options);
 }
 
 async function statusOf(

@@ -28,7 +28,7 @@ export const checkoutAll = (repo: TestRepo, options: Partial<CheckoutOptions> = 
 
 /** State by path. */
 export async function states(repo: TestRepo): Promise<Record<string, string>> {
-  const { paths } = await status(repo.open());
+  const { paths } = await status(repo.open(), { env: repo.env });
   return Object.fromEntries(
     paths.map((path) => [
       path.path,
