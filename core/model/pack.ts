@@ -16,6 +16,8 @@ import { checkStored, type Encoding } from './place.ts';
 
 /** A pack is closed when its objects have this many bytes or more. */
 export const packTargetBytes = 32 << 20;
+/** … or when it has this many: tiny objects would make its footer larger than what it holds. */
+export const packMostObjects = 65_536;
 /** Bytes of the random part that keeps a pack's name unique. */
 export const nonceBytes = 16;
 

@@ -7,6 +7,7 @@ import { columnsOf, type Place } from '../model/place.ts';
 import type { PlaceTable } from '../model/place-table.ts';
 import { formatSnapshotRoot, formatTreeRoot } from '../model/root.ts';
 import type { DataRef, Snapshot } from '../model/snapshot.ts';
+import { type ReadObject, readTree, treeObjects } from '../model/tree.ts';
 import { countRequests } from '../store/counted-remote.ts';
 import { inParallel } from '../store/in-parallel.ts';
 import type { Remote } from '../store/remote.ts';
@@ -15,7 +16,13 @@ import { RemoteState } from '../store/remote-state.ts';
 import type { Repo } from '../store/repo.ts';
 import { distinctData, distinctSnapshots, readSelection, type Selection } from './transfer/data-sets.ts';
 import { loadKnown } from './transfer/known.ts';
-import { listingsElsewhere, type Parcel, type PushPlan, planPush } from './transfer/plan-push.ts';
+import {
+  listingReader,
+  listingsElsewhere,
+  type Parcel,
+  type PushPlan,
+  planPush,
+} from './transfer/plan-push.ts';
 import { readPlaced } from './transfer/receive.ts';
 import { runsToSend, sendRuns } from './transfer/runs.ts';
 import { sendPlan } from './transfer/send.ts';
@@ -115,7 +122,7 @@ export async function push(repo: Repo, target: Remote, options: PushOptions = {}
     known.add(parseIdx(bytes, idxKey(name)));
   }
   refuseIncomplete(remote, sent);
-  await putRoots(remote, plan, unrooted, known, rooted, signal);
+  await putRoots(remote, plan, unrooted, known, listingReader(repo, fetched), signal);
   await sendRuns(remote, state, runs, signal);
   return result(plan, false);
 }
@@ -203,7 +210,7 @@ async function putRoots(
   plan: PushPlan,
   snapshots: readonly Snapshot[],
   known: PlaceTable,
-  rooted: ReadonlySet<Digest>,
+  read: ReadObject,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const placeOf = (digest: Digest): Place => {
@@ -211,11 +218,12 @@ async function putRoots(
     if (place === undefined) throw new Error(`${digest} was neither sent nor on ${remote.url}`);
     return place;
   };
-  await inParallel(plan.parts, asksAtOnce, async ({ ref, own, entries }) => {
-    const tree = ref.pointer.digest;
-    if (ref.pointer.kind === 'file' || rooted.has(tree) || entries === undefined) return;
+  await inParallel(plan.trees, asksAtOnce, async (tree) => {
     if (!plan.incomplete.has(tree) && (await remote.head(rootKey(tree), { signal })) !== undefined) return;
-    const places = columnsOf([...own, ...entries.map((entry) => entry.digest)].map(placeOf));
+    // Read again rather than kept: the listings of many branches together may not fit in memory.
+    const own = treeObjects(tree, read);
+    const entries = readTree(tree, read).map((entry) => entry.digest);
+    const places = columnsOf([...own, ...entries].map(placeOf));
     await remote.put(rootKey(tree), formatTreeRoot({ tree, own, places }), { signal });
   });
   await inParallel(snapshots, asksAtOnce, async (snapshot) => {

@@ -1,10 +1,10 @@
 /** What a push has to send: everything its snapshots need that the remote does not hold. */
 import { DvError, isDvError } from '../../errors.ts';
 import type { Digest } from '../../model/digest.ts';
-import { packTargetBytes } from '../../model/pack.ts';
+import { packMostObjects, packTargetBytes } from '../../model/pack.ts';
 import { blobMinBytes } from '../../model/place.ts';
 import type { DataRef } from '../../model/snapshot.ts';
-import { readTree, type TreeEntry, treeObjects } from '../../model/tree.ts';
+import { readTree, treeObjects } from '../../model/tree.ts';
 import { objectSize, readObject } from '../../store/cache.ts';
 import { missingObjects } from '../../store/objects.ts';
 import type { Repo } from '../../store/repo.ts';
@@ -19,18 +19,10 @@ export interface Parcel {
   readonly path: string;
 }
 
-/** Data of the snapshots, taken apart. */
-export interface Part {
-  readonly ref: DataRef;
-  /** A tree's own objects, itself first; of a file, none. */
-  readonly own: readonly Digest[];
-  /** A tree's entries; undefined when its root is on the remote and its listing only there. */
-  readonly entries: readonly TreeEntry[] | undefined;
-}
-
 /** What will be sent. */
 export interface PushPlan {
-  readonly parts: readonly Part[];
+  /** Trees whose listings can be read here, each once: these may need a root. */
+  readonly trees: readonly Digest[];
   /** Objects per pack, in path order. */
   readonly packs: readonly (readonly Parcel[])[];
   readonly blobs: readonly Parcel[];
@@ -51,7 +43,7 @@ export interface PushSources {
 }
 
 /** Reads a listing's object from the cache, or from what was fetched. @throws {DvError} object-missing, object-damaged */
-const reader = (repo: Repo, fetched: ReadonlyMap<Digest, Uint8Array>) => (digest: Digest) =>
+export const listingReader = (repo: Repo, fetched: ReadonlyMap<Digest, Uint8Array>) => (digest: Digest) =>
   fetched.get(digest) ?? readObject(repo, digest);
 
 /** The listings (trees and leaves) of some data that the cache does not hold, as far as can be seen yet. */
@@ -60,7 +52,7 @@ export function listingsElsewhere(
   refs: readonly DataRef[],
   fetched: ReadonlyMap<Digest, Uint8Array>,
 ): { tree: Digest; missing: Digest[] }[] {
-  const read = reader(repo, fetched);
+  const read = listingReader(repo, fetched);
   return refs.flatMap(({ pointer }) => {
     if (pointer.kind !== 'tree') return [];
     const tree = pointer.digest;
@@ -82,8 +74,8 @@ export function listingsElsewhere(
  *   naming listings the cache holds damaged; invalid-file of a listing.
  */
 export function planPush(repo: Repo, sources: PushSources, remoteUrl: string): PushPlan {
-  const readOnce = reader(repo, sources.fetched);
-  const parts: Part[] = [];
+  const readOnce = listingReader(repo, sources.fetched);
+  const trees: Digest[] = [];
   const parcels = new Map<Digest, Parcel>();
   const incomplete = new Set<Digest>();
   const lost: string[] = [];
@@ -103,7 +95,6 @@ export function planPush(repo: Repo, sources: PushSources, remoteUrl: string): P
     };
     if (pointer.kind === 'file') {
       want({ digest: pointer.digest, sizeBytes: pointer.bytes, listing: false, path });
-      parts.push({ ref, own: [], entries: undefined });
     } else {
       try {
         const own = treeObjects(pointer.digest, read);
@@ -119,12 +110,11 @@ export function planPush(repo: Repo, sources: PushSources, remoteUrl: string): P
             path: `${path}/${entry.path}`,
           });
         }
-        parts.push({ ref, own, entries });
+        trees.push(pointer.digest);
       } catch (error) {
         if (isDvError(error, 'object-damaged')) damaged.push(path);
         else if (!isDvError(error, 'object-missing')) throw error;
-        else if (sources.rooted.has(pointer.digest)) parts.push({ ref, own: [], entries: undefined });
-        else lost.push(path);
+        else if (!sources.rooted.has(pointer.digest)) lost.push(path);
         continue;
       }
     }
@@ -149,7 +139,7 @@ export function planPush(repo: Repo, sources: PushSources, remoteUrl: string): P
       hint: 'push from where the data was added, or dv add the paths again if their files are here',
     });
   }
-  return { parts, ...fillPacks([...parcels.values()]), incomplete };
+  return { trees, ...fillPacks([...parcels.values()]), incomplete };
 }
 
 /** Cuts objects into packs, in order; large ones go by themselves. */
@@ -165,7 +155,7 @@ function fillPacks(parcels: readonly Parcel[]): Pick<PushPlan, 'packs' | 'blobs'
     }
     pack.push(parcel);
     packBytes += parcel.sizeBytes;
-    if (packBytes >= packTargetBytes) {
+    if (packBytes >= packTargetBytes || pack.length >= packMostObjects) {
       packs.push(pack);
       pack = [];
       packBytes = 0;
