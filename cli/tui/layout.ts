@@ -33,6 +33,8 @@ const groupRoom = 9;
 const longestAligned = 8;
 /** The narrowest and widest a number's column is, before a name asks for more. */
 const [narrowest, widest] = [15, 22];
+/** The widest a column grows for its commit's subject: much wider, and numbers of a row stand too far apart. */
+const widestForSubject = 30;
 
 /** Widths of a table's content; they do not depend on the state, so that columns do not jump. */
 interface Widths {
@@ -41,6 +43,8 @@ interface Widths {
   /** Of what is said about tracked data. */
   readonly data: number;
   readonly names: readonly number[];
+  /** Of the commits' subjects. */
+  readonly subjects: readonly number[];
 }
 
 const knownWidths = new WeakMap<View, Widths>();
@@ -97,6 +101,7 @@ function widthsOf(view: View): Widths {
       .flatMap((path) => dataCellsOf(view, path, 0))
       .reduce((most, cell) => Math.max(most, cell.value.length + 1 + cell.delta.length), 0),
     names: table.revs.map((revision) => measure(cleanLine(revision.name))),
+    subjects: table.revs.map((revision) => measure(cleanLine(revision.subject ?? ''))),
   };
   knownWidths.set(view, widths);
   return widths;
@@ -107,9 +112,9 @@ export function valueWidth(view: View): number {
   return widthsOf(view).value;
 }
 
-/** Shares the width: whole columns or none, wider where there is room for names. */
+/** Shares the width: whole columns or none, wider where there is room for names, then for subjects. */
 export function layoutOf(view: View, state: Pick<State, 'baseline'>, { width }: Size): Layout {
-  const { label: wanted, value, data, names } = widthsOf(view);
+  const { label: wanted, value, data, names, subjects } = widthsOf(view);
   const label = Math.min(wanted, 40, Math.max(14, Math.floor(width * 0.34))) + 1;
   // A mark, the value, a space, an arrow and a difference as long as the value.
   const cell = Math.max(narrowest, Math.min(widest, 1 + Math.max(value + 2 + value, data)));
@@ -126,5 +131,14 @@ export function layoutOf(view: View, state: Pick<State, 'baseline'>, { width }: 
     Math.min(cell + gap, room),
     Math.min(Math.floor(room / fitting), Math.max(cell, Math.min(longest, 40)) + gap),
   );
-  return { label, baseline: own, column: column - gap, fitting };
+  const spare = Math.floor(Math.max(0, room - fitting * column) / (fitting + 1));
+  const grown = (width: number, subject: number) =>
+    Math.max(width, Math.min(width + spare, 1 + subject, widestForSubject));
+  const longestSubject = Math.max(0, ...subjects.filter((_, i) => i !== state.baseline));
+  return {
+    label,
+    baseline: grown(own, subjects[state.baseline] ?? 0),
+    column: grown(column - gap, longestSubject),
+    fitting,
+  };
 }

@@ -1,8 +1,10 @@
 import stringWidth from 'string-width';
 import { describe, expect, it } from 'vitest';
+import { divider, gap, type Layout, layoutOf } from '../../../cli/tui/layout.ts';
 import { linesOf, settled } from '../../../cli/tui/lines.ts';
 import { toAnsi, toText } from '../../../cli/tui/spans.ts';
 import { createView, initialState, press, type Size, type View } from '../../../cli/tui/state.ts';
+import type { Table } from '../../../core/metrics/table.ts';
 import { hostileTable, now, threeBranches } from './world.ts';
 
 /** The screen after some keys. */
@@ -23,19 +25,19 @@ describe('the screen', () => {
   it('shows branches as columns, data beside scores, and what differs', () => {
     expect(text(view, small)).toMatchInlineSnapshot(`
       "dv metrics diff   3 revisions   baseline data/v1-raw   2 equal hidden
-                          ●data/v1-raw  │ data/v2-clean       data/v3-augmented
-                           aaaaaaa 2d   │ bbbbbbb 5h          ccccccc now
-                           raw scans a… │ labels repaired,…   balanced and aug…
+                          ●data/v1-raw    │ data/v2-clean         data/v3-augmented
+                           aaaaaaa 2d     │ bbbbbbb 5h            ccccccc now
+                           raw scans as … │ labels repaired, u…   balanced and augme…
       ▾ data
-        data/train         aaaa 600     │ bbbb 720 +120       cccc 3,000 +2,400
+        data/train         aaaa 600       │ bbbb 720 +120         cccc 3,000 +2,400
       ▾ metrics/evaluate.json
-        accuracy           0.6650       │ 0.8490 ▲0.1840     *0.9312 ▲0.2662
-        loss               1.0932       │ 0.4822 ▼0.6110     *0.2291 ▼0.8641
-        ▸ classes f1 (10)               │ 10▲                 9▲ 1▼
+        accuracy           0.6650         │ 0.8490 ▲0.1840       *0.9312 ▲0.2662
+        loss               1.0932         │ 0.4822 ▼0.6110       *0.2291 ▼0.8641
+        ▸ classes f1 (10)                 │ 10▲                   9▲ 1▼
       ▾ metrics/train.json
-        best_epoch              6       │      —                   5 ▼1
+        best_epoch              6         │      —                     5 ▼1
       ▾ params.yaml
-        model              resnet50     │ resnet50            resnet18
+        model              resnet50       │ resnet50              resnet18
 
 
 
@@ -52,35 +54,54 @@ describe('the screen', () => {
       text(view, { width: 100, height: 30 }, ['u', 'j', 'j', 'j', 'Tab', 'l', 'm']),
     ).toMatchInlineSnapshot(`
       "dv metrics diff   3 revisions   baseline data/v3-augmented
-                          ●data/v3-augmented │ data/v1-raw         data/v2-clean
-                           ccccccc now       │ aaaaaaa 2d          bbbbbbb 5h
-                           balanced and aug… │ raw scans as col…   labels repaired,…
+                          ●data/v3-augmented        │ data/v1-raw                data/v2-clean
+                           ccccccc now              │ aaaaaaa 2d                 bbbbbbb 5h
+                           balanced and augmented … │ raw scans as collected     labels repaired, unread…
       ▾ data
-        data/test          eeee 1,000        │ eeee 1,000          eeee 1,000
-        data/train         cccc 3,000        │ aaaa 600 −2,400     bbbb 720 −2,280
+        data/test          eeee 1,000               │ eeee 1,000                 eeee 1,000
+        data/train         cccc 3,000               │ aaaa 600 −2,400            bbbb 720 −2,280
       ▾ metrics/evaluate.json
-        accuracy          *0.9312            │ 0.6650 ▼0.2662      0.8490 ▼0.0822
-        loss              *0.2291            │ 1.0932 ▲0.8641      0.4822 ▲0.2531
-        images               1000            │   1000                1000
-        ▾ classes f1 (10)                    │
-          0               *0.8000            │ 0.6000 ▼0.2000      0.7000 ▼0.1000
-          1               *0.8100            │ 0.6100 ▼0.2000      0.7100 ▼0.1000
-          2               *0.8200            │ 0.6200 ▼0.2000      0.7200 ▼0.1000
-          3                0.5800            │ 0.6300 ▲0.0500     *0.7300 ▲0.1500
-          4               *0.8400            │ 0.6400 ▼0.2000      0.7400 ▼0.1000
-          5               *0.8500            │ 0.6500 ▼0.2000      0.7500 ▼0.1000
-          6               *0.8600            │ 0.6600 ▼0.2000      0.7600 ▼0.1000
-          7               *0.8700            │ 0.6700 ▼0.2000      0.7700 ▼0.1000
-          8               *0.8800            │ 0.6800 ▼0.2000      0.7800 ▼0.1000
-          9               *0.8900            │ 0.6900 ▼0.2000      0.7900 ▼0.1000
+        accuracy          *0.9312                   │ 0.6650 ▼0.2662             0.8490 ▼0.0822
+        loss              *0.2291                   │ 1.0932 ▲0.8641             0.4822 ▲0.2531
+        images               1000                   │   1000                       1000
+        ▾ classes f1 (10)                           │
+          0               *0.8000                   │ 0.6000 ▼0.2000             0.7000 ▼0.1000
+          1               *0.8100                   │ 0.6100 ▼0.2000             0.7100 ▼0.1000
+          2               *0.8200                   │ 0.6200 ▼0.2000             0.7200 ▼0.1000
+          3                0.5800                   │ 0.6300 ▲0.0500            *0.7300 ▲0.1500
+          4               *0.8400                   │ 0.6400 ▼0.2000             0.7400 ▼0.1000
+          5               *0.8500                   │ 0.6500 ▼0.2000             0.7500 ▼0.1000
+          6               *0.8600                   │ 0.6600 ▼0.2000             0.7600 ▼0.1000
+          7               *0.8700                   │ 0.6700 ▼0.2000             0.7700 ▼0.1000
+          8               *0.8800                   │ 0.6800 ▼0.2000             0.7800 ▼0.1000
+          9               *0.8900                   │ 0.6900 ▼0.2000             0.7900 ▼0.1000
       ▾ metrics/train.json
-        best_epoch              5            │      6 ▲1                —
+        best_epoch              5                   │      6 ▲1                       —
       ▾ params.yaml
-        model              resnet18          │ resnet50            resnet50
+        model              resnet18                 │ resnet50                   resnet50
 
       classes f1: 10 rows
       hjkl move  m baseline  s sort  / filter  u only changed  d percent  Tab fold  n next  ? keys  q quit"
     `);
+  });
+  it('widens columns for subjects where there is room, but shows no branch less for them', () => {
+    const untitled = (table: Table): Table => ({
+      ...table,
+      revs: table.revs.map((revision) => ({ ...revision, subject: null })),
+    });
+    const used = ({ label, baseline, column, fitting }: Layout) =>
+      label + baseline + 1 + divider.length + fitting * (column + gap) - gap;
+    for (const table of [threeBranches(), hostileTable(40)]) {
+      const views = [table, untitled(table)].map((each) => createView(each, 'dv metrics diff', now));
+      for (let width = 34; width <= 240; width++) {
+        const [titled, bare] = views.map((each) => layoutOf(each, { baseline: 0 }, { width, height: 24 }));
+        expect(titled!.fitting).toBe(bare!.fitting);
+        expect(used(titled!)).toBeLessThanOrEqual(Math.max(width, used(bare!)));
+      }
+    }
+    expect(text(view, { width: 120, height: 24 })).toMatch(
+      /raw scans as collected +│ labels repaired, unreadable …/,
+    );
   });
   it('shows percent, or values alone', () => {
     expect(text(view, small, ['d'])).toMatch(/accuracy +0\.6650 +│ +0\.8490 \+27\.7% +\*0\.9312 \+40\.0%/);
@@ -99,13 +120,13 @@ describe('the screen', () => {
     const typed = text(view, small, ['/', '7', '|', 'L', 'o', 's']);
     expect(typed).toMatchInlineSnapshot(`
       "dv metrics diff   3 revisions   baseline data/v1-raw   2 equal hidden
-                          ●data/v1-raw  │ data/v2-clean       data/v3-augmented
-                           aaaaaaa 2d   │ bbbbbbb 5h          ccccccc now
-                           raw scans a… │ labels repaired,…   balanced and aug…
+                          ●data/v1-raw    │ data/v2-clean         data/v3-augmented
+                           aaaaaaa 2d     │ bbbbbbb 5h            ccccccc now
+                           raw scans as … │ labels repaired, u…   balanced and augme…
       ▾ metrics/evaluate.json
-        loss               1.0932       │ 0.4822 ▼0.6110     *0.2291 ▼0.8641
-        ▾ classes f1 (1)                │
-          7                0.6700       │ 0.7700 ▲0.1000     *0.8700 ▲0.2000
+        loss               1.0932         │ 0.4822 ▼0.6110       *0.2291 ▼0.8641
+        ▾ classes f1 (1)                  │
+          7                0.6700         │ 0.7700 ▲0.1000       *0.8700 ▲0.2000
 
 
 
