@@ -30,8 +30,9 @@ export async function applyPlan(repo: Repo, plan: Plan, work: Work): Promise<voi
     if (action === 'keep') {
       outcome.kept.push(pathOf(target, change));
       unknown.add(change.path);
-    } else if (action === 'adopt') adoptMode(join(folder, change.path), change, columns, i);
-    else if (action === 'delete') {
+    } else if (action === 'adopt') {
+      if (adoptMode(absolute(folder, change.path), change, columns, i)) count.replaced++;
+    } else if (action === 'delete') {
       unlinkIfThere(absolute(folder, change.path));
       count.deleted++;
       if (change.path !== '') emptied.add(parentOf(change.path));
@@ -60,14 +61,15 @@ export async function applyPlan(repo: Repo, plan: Plan, work: Work): Promise<voi
 
 const absolute = (folder: string, path: string) => (path === '' ? folder : `${folder}/${path}`);
 
-/** A file that already has the new content only needs its executable bit. */
-function adoptMode(path: string, change: TreeChange, columns: Float64Array, i: number): void {
+/** A file that already has the new content only needs its executable bit; says whether it did. */
+function adoptMode(path: string, change: TreeChange, columns: Float64Array, i: number): boolean {
   const mode = fileModeOf(columns[i * statWidth + 4]!);
-  if (mode === change.after!.mode || mode === 'l') return;
+  if (mode === change.after!.mode || mode === 'l') return false;
   const bits = columns[i * statWidth + 4]! & 0o777;
   chmodSync(path, change.after!.mode === 'x' ? bits | ((bits & 0o444) >> 2) : bits & ~0o111);
   const info = lstatSync(path);
   columns.set([info.size, info.mtimeMs, info.ctimeMs, info.ino, info.mode], i * statWidth);
+  return true;
 }
 
 /** Removes folders that deletions left empty, and those above them, up to the target's own (included on request). */

@@ -75,7 +75,14 @@ export async function makePlan(
     const size = columns[i * statWidth]!;
     if (size === statMissing) actions[i] = change.after === undefined ? 'none' : 'create';
     else if (known !== undefined && rows[i]! >= 0 && looksUnchanged(known, rows[i]!, columns, i)) {
-      actions[i] = change.after === undefined ? 'delete' : isSame(change) ? 'none' : 'replace';
+      actions[i] =
+        change.after === undefined
+          ? 'delete'
+          : isSame(change)
+            ? 'none'
+            : onlyModeDiffers(change)
+              ? 'adopt'
+              : 'replace';
     } else if (isFolder(columns[i * statWidth + 4]!)) {
       actions[i] = change.after === undefined ? 'none' : 'replace-folder';
     } else if (fileModeOf(columns[i * statWidth + 4]!) === undefined) actions[i] = 'keep';
@@ -89,6 +96,14 @@ export async function makePlan(
 
 const isSame = (change: TreeChange) =>
   change.before !== undefined && change.after !== undefined && sameEntry(change.before, change.after);
+
+/** Same bytes, and only the executable bit differs. */
+const onlyModeDiffers = ({ before, after }: TreeChange) =>
+  before !== undefined &&
+  after !== undefined &&
+  before.digest === after.digest &&
+  before.mode !== 'l' &&
+  after.mode !== 'l';
 
 const isFolder = (modeBits: number) => (modeBits & constants.S_IFMT) === constants.S_IFDIR;
 
