@@ -1,5 +1,5 @@
 /** What `dv repro` does to the files stages write: sets them aside, removes, restores and records them. */
-import { lstatSync, mkdirSync, readlinkSync, rmSync } from 'node:fs';
+import { lstatSync, mkdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DvError, systemCode } from '../errors.ts';
 import { type Report, silent } from '../events.ts';
@@ -16,6 +16,7 @@ import { hasObject, readObject } from '../store/cache.ts';
 import { CacheWriter } from '../store/cache-writer.ts';
 import { capture } from '../store/capture.ts';
 import { ensureIgnored, gitignoreOf } from '../store/gitignore.ts';
+import { markFinished, markUnfinished } from '../store/leftovers.ts';
 import { materialise } from '../store/materialise.ts';
 import { missingObjects } from '../store/objects.ts';
 import { absolutePath, type Repo } from '../store/repo.ts';
@@ -80,11 +81,24 @@ function isIgnoredHere(repo: Repo, path: RepoPath): boolean {
   );
 }
 
-/** Keeps git away from outs. @returns the ignore files that were written */
+/**
+ * Writes files of the workspace so that what a killed write leaves beside them is found and removed. Call under
+ * the lock of the worktree.
+ */
+export function writeMarked<Result>(repo: Repo, paths: readonly RepoPath[], write: () => Result): Result {
+  markUnfinished(repo, paths);
+  const result = write();
+  markFinished(repo);
+  return result;
+}
+
+/** Keeps git away from outs. Call under the lock of the worktree. @returns the ignore files that were written */
 export function ignoreOuts(repo: Repo, stage: Stage): RepoPath[] {
-  return stage.outs
-    .filter(({ path }) => !isIgnoredHere(repo, path) && ensureIgnored(repo, path))
-    .map(({ path }) => gitignoreOf(path));
+  const paths = stage.outs.map(({ path }) => path).filter((path) => !isIgnoredHere(repo, path));
+  if (paths.length === 0) return [];
+  return writeMarked(repo, paths, () =>
+    paths.filter((path) => ensureIgnored(repo, path)).map((path) => gitignoreOf(path)),
+  );
 }
 
 /** How what is at an out came to be there. */
@@ -117,7 +131,7 @@ function warnSaved(job: OutputJob, path: RepoPath, digest: Digest, origin: Origi
   } else if (origin === 'interrupted') {
     report({
       type: 'warning',
-      message: `${path} is what an interrupted run of ${name} left; it is saved in the cache as ${digest}`,
+      message: `${path} is what an interrupted dv repro of ${name} left; it is saved in the cache as ${digest}`,
     });
   }
 }
@@ -214,7 +228,7 @@ async function storeBytes(repo: Repo, contents: readonly Buffer[]): Promise<void
 export function putBack(repo: Repo, aside: readonly SetAside[]): void {
   for (const { path, content } of aside) {
     if (lstatSync(absolutePath(repo, path), { throwIfNoEntry: false }) === undefined)
-      writeFileAtomic(absolutePath(repo, path), content, { durable: false });
+      writeFileSync(absolutePath(repo, path), content);
   }
 }
 
@@ -265,6 +279,7 @@ export async function restoreOutputs(job: OutputJob, outputs: Outputs): Promise<
   const { repo, found } = job;
   if (!isInCache(job, outputs)) return false;
   const wanted = [...outputs.outs].filter(([path, pointer]) => !samePointer(found.get(path), pointer));
+  const inTheWay: RepoPath[] = [];
   for (const [path, pointer] of wanted) {
     const now = found.get(path);
     refuseLinksAbove(repo, path);
@@ -272,10 +287,13 @@ export async function restoreOutputs(job: OutputJob, outputs: Outputs): Promise<
     const origin = await originOf(job, path, now);
     // After this the stat index describes what is there, so that materialise leaves nothing of it over.
     if (origin !== 'leftover') warnSaved(job, path, await save(job, path), origin);
-    if (origin === 'leftover' || now.kind !== pointer.kind) {
-      removeOut(repo, path);
-      removeStatIndex(repo, path);
-    }
+    if (origin === 'leftover' || now.kind !== pointer.kind) inTheWay.push(path);
+  }
+  // From here on what is in the outs may be half of something.
+  noteRunning(repo, job.stage.name);
+  for (const path of inTheWay) {
+    removeOut(repo, path);
+    removeStatIndex(repo, path);
   }
   const targets = wanted.map(([path, pointer]) => ({ path, pointer }));
   const done = await materialise(repo, targets, { complete: true, force: true, ...callOptions(job) });
@@ -288,7 +306,8 @@ export async function restoreOutputs(job: OutputJob, outputs: Outputs): Promise<
     const now = lookAtMetrics(repo, path);
     if (now?.content !== undefined) await saveMetrics(job, path, now.content, now.pointer);
     makeParent(repo, path);
-    writeFileAtomic(absolutePath(repo, path), readObject(repo, pointer.digest));
+    const content = readObject(repo, pointer.digest);
+    writeMarked(repo, [path], () => writeFileAtomic(absolutePath(repo, path), content));
   }
   return true;
 }

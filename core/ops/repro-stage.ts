@@ -27,6 +27,7 @@ import {
   recordOutputs,
   refuseGitTracked,
   restoreOutputs,
+  writeMarked,
 } from './repro-outputs.ts';
 
 /** What became of a stage. */
@@ -104,7 +105,11 @@ export async function reproduceStage(session: ReproSession, stage: Stage): Promi
     ...judgement.inputReasons,
     ...judgement.outputReasons,
   ];
-  if (reasons.length === 0) return result('fresh', []);
+  if (reasons.length === 0) {
+    // A dv that was killed right after it had recorded the stage left its note.
+    noteDone(session.repo, stage.name);
+    return result('fresh', []);
+  }
   const { inputs } = judgement;
   if (inputs === undefined) {
     const problem = `${judgement.missing.join(', ')} ${judgement.missing.length === 1 ? 'does' : 'do'} not exist, though the stages before it ended well`;
@@ -163,6 +168,7 @@ async function reproduceFrozen(
     metrics: new Map(),
   };
   const restored = await session.exclusive(() => restoreOutputs(job, outputs));
+  if (restored) noteDone(session.repo, stage.name);
   for (const { path } of gone) session.observer.forget(path);
   return restored ? result('restored', judgement.outputReasons) : result('fresh', ['frozen']);
 }
@@ -186,9 +192,9 @@ async function restoreFromCache(
   for (const outputs of candidates) {
     const restored = await session.exclusive(async () => {
       if (!(await restoreOutputs(job, outputs))) return false;
-      noteDone(session.repo, stage.name);
       saveEntry(session, stage, { ...inputs, outs: outputs.outs, metrics: outputs.metrics });
       for (const path of ignoreOuts(session.repo, stage)) session.written.add(path);
+      noteDone(session.repo, stage.name);
       return true;
     });
     for (const { path } of [...stage.outs, ...stage.metrics]) session.observer.forget(path);
@@ -213,8 +219,17 @@ function writesThese(stage: Stage, outputs: Outputs): boolean {
 
 function saveEntry(session: ReproSession, stage: Stage, entry: LockEntry): void {
   for (const path of entry.metrics.keys()) session.written.add(path);
-  if (saveLockEntry(session.repo, { name: stage.name, entry }, session.declared))
-    session.written.add(lockFileName as RepoPath);
+  saveLock(session, { name: stage.name, entry });
+}
+
+/** Saves the lock, without the stages that are not declared any more. Call under the lock of the worktree. */
+export function saveLock(
+  session: ReproSession,
+  stage: { readonly name: string; readonly entry: LockEntry } | undefined,
+): void {
+  const file = lockFileName as RepoPath;
+  const save = () => saveLockEntry(session.repo, stage, session.declared);
+  if (writeMarked(session.repo, [file], save)) session.written.add(file);
 }
 
 /** Runs the stage and records what it wrote. */

@@ -6,18 +6,26 @@ import type { Pointer } from '../model/pointer.ts';
 import { comparePaths, isWithin, type RepoPath } from '../model/repo-path.ts';
 import { fingerprintOf } from '../pipeline/fingerprint.ts';
 import { buildGraph, type Graph } from '../pipeline/graph.ts';
-import { readLock, type StagesLock, saveLockEntry } from '../pipeline/lock-file.ts';
+import { readLock, type StagesLock } from '../pipeline/lock-file.ts';
 import { type PlannedStage, planRepro, selectStages } from '../pipeline/plan.ts';
 import { readRun } from '../pipeline/run-cache.ts';
 import { runSchedule } from '../pipeline/schedule.ts';
 import { type Stage, stagesFileName } from '../pipeline/stage.ts';
 import { readStages, refuseTrackedOutputs } from '../pipeline/stages-file.ts';
 import { judgeStage } from '../pipeline/staleness.ts';
+import { removeOldTemporaries, sweepUnfinished } from '../store/leftovers.ts';
 import { takeLock, withLock } from '../store/lock.ts';
 import { absolutePath, type Repo } from '../store/repo.ts';
 import { requireTracked, type Tracked } from '../store/tracked.ts';
 import { Observer } from './repro-observer.ts';
-import { type ReproSession, readHead, reproduceStage, type StageResult, skipped } from './repro-stage.ts';
+import {
+  type ReproSession,
+  readHead,
+  reproduceStage,
+  type StageResult,
+  saveLock,
+  skipped,
+} from './repro-stage.ts';
 
 export type { StageFailure, StageResult } from './repro-stage.ts';
 
@@ -159,6 +167,7 @@ async function patiently<Result>(
     try {
       return await withLock(repo, { command: 'dv repro', signal }, () => {
         began = true;
+        sweepUnfinished(repo);
         return run();
       });
     } catch (error) {
@@ -196,6 +205,7 @@ async function reproduceAll(
     skip: (name, because) => note(skipped(name, because)),
   });
   if ([...results.values()].every(({ outcome }) => outcome !== 'failed')) await dropUndeclared(session);
+  if ([...results.values()].some(({ outcome }) => outcome === 'ran')) removeOldTemporaries(session.repo);
   return { stages: selected.map((name) => results.get(name)!), commit: listUncommitted(session) };
 }
 
@@ -203,9 +213,7 @@ async function reproduceAll(
 async function dropUndeclared(session: ReproSession): Promise<void> {
   const { repo, lock, declared } = session;
   if ([...lock.keys()].every((name) => declared.has(name)) || readHead(repo) !== session.head) return;
-  await session.exclusive(async () => {
-    if (saveLockEntry(repo, undefined, declared)) session.written.add('stages.lock' as RepoPath);
-  });
+  await session.exclusive(async () => saveLock(session, undefined));
 }
 
 /** Of the files that were written, those that git does not have as they are. */
