@@ -101,7 +101,7 @@ test('a stage that fails gives status 20, and its last words', async () => {
     "copy    ran N s   dep data/a changed
     score   failed N s   command changed; dep build/copy changed
     failed: score: test -s build/copy && wc -c < build/copy > score.json ended with status 1
-    hint: dv repro score tries again; stages.lock still holds what it wrote before
+    hint: dv repro score tries again; stages.lock is as it was
     to commit: git add stages.lock
     "
   `);
