@@ -3,11 +3,11 @@ import { DvError } from '../core/errors.ts';
 import { isBusyStatus, isNetworkHiccup, networkCode } from './retry.ts';
 
 /** What was asked of the bucket. */
-export type S3Operation = 'read' | 'look at' | 'write' | 'list' | 'delete';
+export type S3Operation = 'read' | 'write' | 'list' | 'delete';
 
 const permissions: Record<S3Operation, string> = {
-  read: 's3:GetObject',
-  'look at': 's3:GetObject and s3:ListBucket',
+  // Without the second, a key that is not there is refused, too.
+  read: 's3:GetObject and s3:ListBucket',
   write: 's3:PutObject',
   list: 's3:ListBucket',
   delete: 's3:DeleteObject',

@@ -146,11 +146,24 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
 
   const head = (key: string, signal?: AbortSignal) => {
     const Key = keyOf(key);
-    return ask('look at', signal, async (): Promise<RemoteEntry | undefined> => {
+    return ask('read', signal, async (): Promise<RemoteEntry | undefined> => {
       const { client, sdk } = await open();
       try {
         const answer = await client.send(new sdk.HeadObjectCommand({ Bucket, Key }), during(signal));
         return { key, sizeBytes: answer.ContentLength ?? 0, version: answer.ETag ?? '' };
+      } catch (error) {
+        if (isMissingKey(error)) return undefined;
+        if (statusOf(error) !== 403) throw error;
+      }
+      // The answer to HEAD has no body, so no reason; asking for a byte gives one.
+      try {
+        const answer = await client.send(
+          new sdk.GetObjectCommand({ Bucket, Key, Range: 'bytes=0-0' }),
+          during(signal),
+        );
+        (answer.Body as Readable).destroy();
+        const sizeBytes = Number(/\/(\d+)$/.exec(answer.ContentRange ?? '')?.[1] ?? 0);
+        return { key, sizeBytes, version: answer.ETag ?? '' };
       } catch (error) {
         if (isMissingKey(error)) return undefined;
         throw error;

@@ -82,6 +82,8 @@ if ('missing' in server) {
       const bucket = await newBucket();
       const secret = open(bucket, { credentials: { ...owner, secretAccessKey: 'wrong' } });
       await expect(secret.get('a')).rejects.toThrow('the secret access key is wrong');
+      // HEAD has no body that could say why.
+      await expect(secret.head('a')).rejects.toThrow('the secret access key is wrong');
       const id = open(bucket, { credentials: { ...owner, accessKeyId: 'NOBODY' } });
       await expect(id.put('a', new Uint8Array(1))).rejects.toThrow('it does not know this access key');
       await expect(id.get('a')).rejects.toMatchObject({ code: 'remote-refused' });
