@@ -12,6 +12,7 @@ import { hasObject, readObject } from '../store/cache.ts';
 import { CacheWriter } from '../store/cache-writer.ts';
 import { countRequests } from '../store/counted-remote.ts';
 import { inParallel } from '../store/in-parallel.ts';
+import { removeOldTemporaries } from '../store/leftovers.ts';
 import { missingObjects } from '../store/objects.ts';
 import type { Remote } from '../store/remote.ts';
 import { readIdentity, rootKey } from '../store/remote-layout.ts';
@@ -87,6 +88,7 @@ export async function fetch(repo: Repo, target: Remote, options: FetchOptions = 
   if (open.length === 0) {
     return { remote: remote.url, objects: 0, files: 0, bytes: 0, requests: 0, upToDate: true, failures: [] };
   }
+  removeOldTemporaries(repo);
   const pool = new ThreadPool();
   const writer = new CacheWriter(repo, pool);
   try {

@@ -595,6 +595,35 @@ test('kill -9 in the middle of a push: the next one completes, and never sent ha
   expect(damagedIn(clone)).toEqual([]);
 });
 
+test('kill -9 in the middle of a pull: the next one completes', async () => {
+  const files = Object.fromEntries(
+    Array.from({ length: 400 }, (_, i) => [`data/${i}.bin`, noise(i, 100_000)]),
+  );
+  await using world = await dataRepo(files, ['data']);
+  const folder = join(world.outside, 'remote');
+  await push(world.open(), openDirectoryRemote(folder));
+  const clone = cloneOf(world);
+  await world.git('-C', clone.root, 'config', 'dv.remote.store.url', folder);
+  for (const afterFiles of [1, 50, 200]) {
+    const child = spawn(process.execPath, [mainScript, 'pull'], {
+      cwd: clone.root,
+      env: world.env,
+      stdio: 'ignore',
+    });
+    const ended = new Promise<void>((resolve) => child.on('close', () => resolve()));
+    while (child.exitCode === null && countFiles(clone.temporaryDir) < afterFiles)
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    child.kill('SIGKILL');
+    await ended;
+    if (existsSync(clone.objectsDir)) expect(damagedIn(clone)).toEqual([]);
+  }
+  await pull(clone, openDirectoryRemote(folder), { force: false });
+  expect(damagedIn(clone)).toEqual([]);
+  expect(await world.run('diff', ['-r', join(world.root, 'data'), join(clone.root, 'data')])).toMatchObject({
+    status: 0,
+  });
+});
+
 test('what an untrusted remote says cannot make us write outside, nor into the cache what is not so', async () => {
   await using world = await dataRepo({ 'data/a': 'a', 'data/b': 'b' }, ['data']);
   const remote = openMemoryRemote();
