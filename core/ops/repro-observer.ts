@@ -18,9 +18,15 @@ export class Observer {
   readonly #options: { report?: Report; signal?: AbortSignal };
   readonly #seen = new Map<RepoPath, Promise<Pointer | undefined>>();
 
-  constructor(repo: Repo, options: { report?: Report; signal?: AbortSignal }) {
+  /** @param known what others have just seen; undefined where nothing is */
+  constructor(
+    repo: Repo,
+    options: { report?: Report; signal?: AbortSignal },
+    known: ReadonlyMap<RepoPath, Pointer | undefined> = new Map(),
+  ) {
     this.#repo = repo;
     this.#options = options;
+    for (const [path, pointer] of known) this.#seen.set(path, Promise.resolve(pointer));
   }
 
   /** What is at a path, undefined when nothing is. @throws {DvError} some-failed when not all of it is readable */

@@ -35,10 +35,12 @@ export interface StageOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly report?: Report;
   readonly signal?: AbortSignal;
+  /** What is at paths that were just looked at, undefined where nothing is: these are not looked at again. */
+  readonly known?: ReadonlyMap<RepoPath, Pointer | undefined>;
 }
 
 /** How to reproduce. */
-export interface ReproOptions extends StageOptions {
+export interface ReproOptions extends Omit<StageOptions, 'known'> {
   /** Bring these up to date, and what they read from; by default all. */
   readonly stages?: readonly string[];
   /** Also what reads from `stages`. */
@@ -259,7 +261,9 @@ async function observeAll(
   selected: readonly string[],
   options: StageOptions,
 ): Promise<Map<RepoPath, Pointer | undefined>> {
-  const observer = new Observer(repo, options);
+  const { report, signal, known } = options;
+  const look = { ...(report === undefined ? {} : { report }), ...(signal === undefined ? {} : { signal }) };
+  const observer = new Observer(repo, look, known);
   const found = new Map<RepoPath, Pointer | undefined>();
   for (const name of selected) {
     for (const [path, pointer] of await observer.lookAtStage(stages.get(name)!)) found.set(path, pointer);

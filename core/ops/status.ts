@@ -70,18 +70,26 @@ export async function status(repo: Repo, options: StatusOptions): Promise<Status
       problem: error.message,
     }));
   const failures: { path: RepoPath; reason: string }[] = [];
+  const known = new Map<RepoPath, Pointer | undefined>();
   for (const { path, pointer } of data) {
     if (!wanted(path)) continue;
-    paths.push(await statusOf(repo, path, pointer, options, failures));
+    const { captured, ...found } = await statusOf(repo, path, pointer, options);
+    paths.push(found);
+    failures.push(...(captured?.failures ?? []));
+    known.set(path, captured?.pointer);
   }
-  return { paths, stages: await statusOfStages(repo, options), failures };
+  return { paths, stages: await statusOfStages(repo, options, known), failures };
 }
 
 /** Most repositories that only version data have no stages: what reads them is loaded when there is a file of them. */
-async function statusOfStages(repo: Repo, options: StatusOptions): Promise<readonly StageStatus[]> {
+async function statusOfStages(
+  repo: Repo,
+  options: StatusOptions,
+  known: ReadonlyMap<RepoPath, Pointer | undefined>,
+): Promise<readonly StageStatus[]> {
   if (options.paths !== undefined || !existsSync(absolutePath(repo, stagesFileName))) return [];
   const { stageStates } = await import('./repro.ts');
-  return stageStates(repo, options);
+  return stageStates(repo, { ...options, known });
 }
 
 async function statusOf(
@@ -89,8 +97,7 @@ async function statusOf(
   path: RepoPath,
   pointer: Pointer,
   options: StatusOptions,
-  failures: { path: RepoPath; reason: string }[],
-): Promise<PathStatus> {
+): Promise<PathStatus & { readonly captured?: Captured }> {
   const base = { path, kind: pointer.kind, added: 0, modified: 0, deleted: 0 };
   let captured: Captured;
   try {
@@ -101,15 +108,15 @@ async function statusOf(
     const deleted = pointer.kind === 'tree' ? pointer.files : 1;
     return { ...base, state: here ? 'missing' : 'not-in-cache', deleted };
   }
-  failures.push(...captured.failures);
   if (captured.pointer.digest === pointer.digest && captured.pointer.kind === pointer.kind) {
-    return { ...base, state: 'clean' };
+    return { ...base, state: 'clean', captured };
   }
   const changes = compare(repo, pointer, captured);
-  if (changes === undefined) return { ...base, state: 'modified' };
+  if (changes === undefined) return { ...base, state: 'modified', captured };
   const added = changes.filter((change) => change.before === undefined).length;
   const deleted = changes.filter((change) => change.after === undefined).length;
-  return { ...base, state: 'modified', added, deleted, modified: changes.length - added - deleted };
+  const modified = changes.length - added - deleted;
+  return { ...base, state: 'modified', added, deleted, modified, captured };
 }
 
 /** What differs, or undefined when the cache lacks the tree the pointer names. */

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import type { DvEvent } from '../../../core/events.ts';
 import type { Digest } from '../../../core/model/digest.ts';
+import type { RepoPath } from '../../../core/model/repo-path.ts';
 import { planDry, type ReproOptions, type ReproResult, repro, stageStates } from '../../../core/ops/repro.ts';
 import { why } from '../../../core/ops/repro-why.ts';
 import { lockFileName, readLock, stageOutputs } from '../../../core/pipeline/lock-file.ts';
@@ -195,6 +196,17 @@ test('what changed is told in words', async () => {
     }
   `);
   expect(commands.started()).toEqual(['a']);
+});
+
+test('what was just looked at is not looked at again', async () => {
+  await using world = await pipeline({ 'in.txt': 'one' }, chain);
+  const { repo } = world;
+  await reproduce(repo);
+  const known = new Map([['in.txt' as RepoPath, undefined]]);
+  expect(await stageStates(repo.open(), { env: repo.env, known })).toMatchObject([
+    { name: 'a', reasons: ['dep in.txt is missing'] },
+    { name: 'b', reasons: ['after a, which is stale'] },
+  ]);
 });
 
 test('a stage whose inputs come out the same is not run again', async () => {
