@@ -208,7 +208,7 @@ export const catalogue = {
   }),
   'stage-failed': (d: { stage: string; command: string; how: string; output: string }) => ({
     message: `${d.stage}: ${d.command} ${d.how}`,
-    hint: `dv repro ${d.stage} tries again; stages.lock still holds what it wrote before`,
+    hint: `dv repro ${d.stage} tries again; stages.lock is as it was`,
   }),
   'stage-output': (d: { stage: string; problem: string }) => ({
     message: `${d.stage}: ${d.problem}`,
