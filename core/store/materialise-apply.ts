@@ -1,6 +1,6 @@
 /** Carries a materialise plan out: deletions, folders, files, then the stat index. */
 import { chmodSync, existsSync, lstatSync, mkdirSync, rmdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { systemCode } from '../errors.ts';
 import { silent } from '../events.ts';
 import type { Digest } from '../model/digest.ts';
