@@ -1,0 +1,62 @@
+// Child processes: every command must exit with 0, and none sees this user's or this machine's git settings.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+let environment = process.env;
+
+/** Gives commands a home of their own below `folder`. Maintenance that git starts in the background is off. */
+export function isolate(folder) {
+  const home = join(folder, 'home');
+  mkdirSync(home);
+  const config = join(home, '.gitconfig');
+  writeFileSync(
+    config,
+    '[user]\n\tname = Bench\n\temail = bench@example.org\n[init]\n\tdefaultBranch = main\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n',
+  );
+  environment = {
+    ...Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => !/^(GIT_|DV_|DVC_|XDG_)/.test(name)),
+    ),
+    HOME: home,
+    GIT_CONFIG_GLOBAL: config,
+    GIT_CONFIG_NOSYSTEM: '1',
+    DVC_NO_ANALYTICS: '1',
+    DVC_SITE_CACHE_DIR: join(home, 'dvc-site'),
+    DVC_GLOBAL_CONFIG_DIR: join(home, 'dvc-global'),
+    DVC_SYSTEM_CONFIG_DIR: join(home, 'dvc-system'),
+  };
+}
+
+/** Runs a command and gives back what it printed, both streams as one text. */
+export function run(cwd, [program, ...args]) {
+  const { status, signal, error, stdout, stderr } = spawnSync(program, args, {
+    cwd,
+    env: environment,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 30,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  if (error) throw error;
+  if (status !== 0) {
+    const command = [program, ...args].join(' ');
+    throw new Error(`${command} ended with ${signal ?? status}\n${stdout}${stderr}`.slice(0, 4000));
+  }
+  return stdout + stderr;
+}
+
+/** Standard output of a command, as bytes. */
+export function capture(cwd, [program, ...args]) {
+  return execFileSync(program, args, { cwd, env: environment, maxBuffer: 2 ** 30, stdio: 'pipe' });
+}
+
+/**
+ * Times commands as one, after everything written before them is on disk: no tool pays for what another left.
+ * @returns seconds, and what the commands printed.
+ */
+export function time(cwd, commands) {
+  run(cwd, ['sync']);
+  const started = performance.now();
+  const output = commands.map((command) => run(cwd, command)).join('');
+  return { seconds: (performance.now() - started) / 1000, output };
+}
