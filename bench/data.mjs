@@ -2,7 +2,7 @@
 //   node bench/data.mjs [--files 50000] [--size 10240] [--runs 5] [--out docs/benchmarks.md]
 // DVC=/path/to/dvc names a dvc that is not on PATH; TMPDIR says on which file system to work.
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -28,6 +28,8 @@ const [files, size, runs] = ['files', 'size', 'runs'].map((name) => {
   return number;
 });
 
+/** Processes that wanted a core in the minute before: above 0 means that others were at work too. */
+const loadBefore = loadavg()[0].toFixed(1);
 const top = mkdtempSync(join(tmpdir(), 'dv-bench-'));
 process.on('exit', () => rmSync(top, { recursive: true, force: true }));
 process.on('SIGINT', () => process.exit(130));
@@ -131,7 +133,7 @@ const report = [
   '',
   lines,
   '',
-  `- Machine: ${machine(top)}.`,
+  `- Machine: ${machine(top)}; load average when it started: ${loadBefore}.`,
   `- Versions: ${tools.map((tool) => tool.version()).join(', ')}.`,
   ...(tools.length < 4 ? ['- A tool without a column was not installed.'] : []),
 ].join('\n');
