@@ -1,7 +1,7 @@
 import { checkout } from '../../core/ops/checkout.ts';
-import { toRepoPath } from '../../core/store/repo.ts';
 import { defineCommand } from '../command.ts';
 import { checkoutExit, checkoutLines } from '../report/checkout-words.ts';
+import { selectPaths, trackedPaths } from '../tracked-paths.ts';
 
 export const command = defineCommand<{ paths: string[]; force: boolean }>({
   usage: 'checkout [paths..]',
@@ -12,22 +12,15 @@ export const command = defineCommand<{ paths: string[]; force: boolean }>({
   ],
   exits: [3, 4, 10, 11, 12],
   options: (yargs) =>
-    yargs
-      .positional('paths', {
-        describe: 'tracked paths, or folders that hold some',
-        type: 'string',
-        array: true,
-        default: [],
-      })
-      .option('force', {
-        describe: 'replace local changes, saving them first',
-        type: 'boolean',
-        default: false,
-      }),
+    yargs.positional('paths', trackedPaths).option('force', {
+      describe: 'replace local changes, saving them first',
+      type: 'boolean',
+      default: false,
+    }),
   async run({ paths, force }, context) {
     const repo = context.repo();
     const result = await checkout(repo, {
-      ...(paths.length > 0 ? { paths: paths.map((path) => toRepoPath(repo, context.cwd, path)) } : {}),
+      ...selectPaths(repo, context.cwd, paths),
       force,
       complete: true,
       report: context.report,

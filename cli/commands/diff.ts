@@ -1,8 +1,8 @@
 import { DvError } from '../../core/errors.ts';
 import { type DiffResult, diff, type PathDiff } from '../../core/ops/diff.ts';
-import { toRepoPath } from '../../core/store/repo.ts';
 import { defineCommand } from '../command.ts';
 import { describeChanges, describePointer } from '../report/words.ts';
+import { selectPaths } from '../tracked-paths.ts';
 
 /** Counts of one tracked path's differences; a rename is a deletion and an addition of the same bytes. */
 function summary(path: PathDiff): string {
@@ -89,7 +89,7 @@ export const command = defineCommand<{
     const result = await diff(repo, {
       ...(from === undefined ? {} : { from }),
       ...(to === undefined ? {} : { to }),
-      ...(paths.length > 0 ? { paths: paths.map((path) => toRepoPath(repo, context.cwd, path)) } : {}),
+      ...selectPaths(repo, context.cwd, paths),
       report: context.report,
       signal: context.signal,
     });

@@ -1,7 +1,7 @@
 import { fetch } from '../../core/ops/fetch.ts';
-import { toRepoPath } from '../../core/store/repo.ts';
 import { defineCommand } from '../command.ts';
 import { fetchExit, fetchLines } from '../report/fetch-words.ts';
+import { selectPaths, trackedPaths } from '../tracked-paths.ts';
 
 export const command = defineCommand<{
   paths: string[];
@@ -19,12 +19,7 @@ export const command = defineCommand<{
   exits: [3, 10, 12, 13, 14],
   options: (yargs) =>
     yargs
-      .positional('paths', {
-        describe: 'tracked paths, or folders that hold some',
-        type: 'string',
-        array: true,
-        default: [],
-      })
+      .positional('paths', trackedPaths)
       .option('remote', { describe: 'which remote, if not the default', type: 'string', requiresArg: true })
       .option('rev', {
         describe: 'a revision whose data to fetch; may be repeated',
@@ -40,7 +35,7 @@ export const command = defineCommand<{
     try {
       const result = await fetch(repo, remote, {
         ...(rev.length > 0 || all ? { select: { workspace: false, revisions: rev, all } } : {}),
-        ...(paths.length > 0 ? { paths: paths.map((path) => toRepoPath(repo, context.cwd, path)) } : {}),
+        ...selectPaths(repo, context.cwd, paths),
         report: context.report,
         signal: context.signal,
       });

@@ -1,8 +1,8 @@
 import { pull } from '../../core/ops/pull.ts';
-import { toRepoPath } from '../../core/store/repo.ts';
 import { defineCommand } from '../command.ts';
 import { checkoutExit, checkoutLines } from '../report/checkout-words.ts';
 import { fetchExit, fetchLines } from '../report/fetch-words.ts';
+import { selectPaths, trackedPaths } from '../tracked-paths.ts';
 
 export const command = defineCommand<{ paths: string[]; remote: string | undefined; force: boolean }>({
   usage: 'pull [paths..]',
@@ -14,12 +14,7 @@ export const command = defineCommand<{ paths: string[]; remote: string | undefin
   exits: [3, 4, 10, 11, 12, 13, 14],
   options: (yargs) =>
     yargs
-      .positional('paths', {
-        describe: 'tracked paths, or folders that hold some',
-        type: 'string',
-        array: true,
-        default: [],
-      })
+      .positional('paths', trackedPaths)
       .option('remote', { describe: 'which remote, if not the default', type: 'string', requiresArg: true })
       .option('force', {
         describe: 'replace local changes, saving them first',
@@ -31,7 +26,7 @@ export const command = defineCommand<{ paths: string[]; remote: string | undefin
     const remote = await context.openRemote(name);
     try {
       const result = await pull(repo, remote, {
-        ...(paths.length > 0 ? { paths: paths.map((path) => toRepoPath(repo, context.cwd, path)) } : {}),
+        ...selectPaths(repo, context.cwd, paths),
         force,
         report: context.report,
         signal: context.signal,

@@ -1,7 +1,7 @@
 import { status } from '../../core/ops/status.ts';
-import { toRepoPath } from '../../core/store/repo.ts';
 import { defineCommand } from '../command.ts';
 import { countOf, describeChanges, failureLines } from '../report/words.ts';
+import { selectPaths, trackedPaths } from '../tracked-paths.ts';
 
 /** The most important reason, and how many others there are. */
 function explain(stage: { reasons: readonly string[] }): string {
@@ -20,17 +20,12 @@ export const command = defineCommand<{ paths: string[]; check: boolean }>({
   exits: [3, 4, 10],
   options: (yargs) =>
     yargs
-      .positional('paths', {
-        describe: 'tracked paths, or folders that hold some',
-        type: 'string',
-        array: true,
-        default: [],
-      })
+      .positional('paths', trackedPaths)
       .option('check', { describe: 'exit with 4 when something differs', type: 'boolean', default: false }),
   async run({ paths, check }, context) {
     const repo = context.repo();
     const result = await status(repo, {
-      ...(paths.length > 0 ? { paths: paths.map((path) => toRepoPath(repo, context.cwd, path)) } : {}),
+      ...selectPaths(repo, context.cwd, paths),
       env: context.env,
       report: context.report,
       signal: context.signal,
