@@ -11,7 +11,7 @@ import { CacheWriter, explainWriteFailure } from './cache-writer.ts';
 import { missingObjects } from './objects.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
-import { loadStatIndex, looksUnchanged, type StatIndex, saveStatIndex } from './stat-index.ts';
+import { isTrusted, loadStatIndex, looksUnchanged, type StatIndex, saveStatIndex } from './stat-index.ts';
 import { type Survey, survey } from './survey.ts';
 import { ThreadPool } from './thread-pool.ts';
 import type { WalkProblem } from './walk.ts';
@@ -182,7 +182,12 @@ async function captureWith(
   const remember = options.remember === true && known?.index.placed !== true && toRead.length > 0;
   const pointer = await describe(isFolder, entries, known, writer, options.store || remember);
   await writer.commit();
-  if (pointer !== undefined && (options.store || remember || isWorthSaving(known, pointer, toRead.length))) {
+  if (known?.index.placed === true && !options.store) {
+    if (toRead.length > 0) await refreshIndex(repo, known, { rowOf, digests, columns, toRead });
+  } else if (
+    pointer !== undefined &&
+    (options.store || remember || isWorthSaving(known, pointer, toRead.length))
+  ) {
     await saveIndex(repo, path, pointer, {
       columns,
       kept,
@@ -351,9 +356,39 @@ function sameListing(a: readonly TreeEntry[], b: readonly TreeEntry[]): boolean 
 /** Without storing, an index is worth saving when it will be readable: the tree it names must be in the cache. */
 function isWorthSaving(known: Known | undefined, pointer: Pointer, filesRead: number): boolean {
   if (filesRead === 0) return false;
-  const isAsKnown = known?.index.digest === pointer.digest && known.index.kind === pointer.kind;
-  // What dv put there must not become what the user made of it: a checkout would take the edit for its own file.
-  return isAsKnown || (pointer.kind === 'file' && known?.index.placed !== true);
+  return pointer.kind === 'file' || known?.index.digest === pointer.digest;
+}
+
+/**
+ * Notes in the index of what dv put there which files were read and still are that. It goes on naming what dv put
+ * there, never what the user made of it: a checkout would take the edit for its own file.
+ */
+async function refreshIndex(
+  repo: Repo,
+  { index, entries }: Known,
+  found: {
+    rowOf: ArrayLike<number>;
+    digests: readonly (Digest | undefined)[];
+    columns: Float64Array;
+    toRead: readonly number[];
+  },
+): Promise<void> {
+  const columns = index.columns.slice();
+  for (let row = 0; row < entries.length; row++) {
+    // The new index is younger than the old one, and would trust rows that the old one did not.
+    if (!isTrusted(index, row)) columns[row * statWidth] = statMissing;
+  }
+  for (const i of found.toRead) {
+    const row = found.rowOf[i] ?? -1;
+    if (row < 0) continue;
+    const now = found.columns.subarray(i * statWidth, (i + 1) * statWidth);
+    const { digest, mode } = entries[row]!;
+    if (found.digests[i] === digest && fileModeOf(now[4]!) === mode && now[1] !== Number.POSITIVE_INFINITY) {
+      columns.set(now, row * statWidth);
+    } else columns[row * statWidth] = statMissing;
+  }
+  const { path, kind, digest, placed } = index;
+  await saveStatIndex(repo, { path, kind, digest, placed, columns });
 }
 
 async function saveIndex(

@@ -12,7 +12,7 @@ import type { Target } from './materialise.ts';
 import { type Plan, pathOf, type Work } from './materialise-plan.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, statMissing, statWidth, unlinkIfThere } from './stat-files.ts';
-import { removeStatIndex, saveStatIndex } from './stat-index.ts';
+import { isTrusted, removeStatIndex, saveStatIndex } from './stat-index.ts';
 
 /** Carries a plan out: deletions, folders, files, then the stat index. */
 export async function applyPlan(repo: Repo, plan: Plan, work: Work): Promise<void> {
@@ -187,7 +187,7 @@ async function saveNewIndex(repo: Repo, plan: Plan, unknown: ReadonlySet<string>
     } else if (i !== undefined && actions[i] !== 'none') {
       columns.set(plan.columns.subarray(i * statWidth, (i + 1) * statWidth), at);
     } else if (index !== undefined && old !== undefined) {
-      const trusted = index.columns[old * statWidth + 1]! < index.trustedBeforeMs;
+      const trusted = isTrusted(index, old);
       columns.set(index.columns.subarray(old * statWidth, (old + 1) * statWidth), at);
       // The new index is younger, and would trust what the old one did not.
       if (!trusted) columns[at] = statMissing;

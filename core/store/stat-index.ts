@@ -137,6 +137,12 @@ export async function listOtherPlaced(repo: Repo, paths: Iterable<string>): Prom
   return others;
 }
 
+/** Whether row `i` was old enough when the index was written that a later change of its file must show. */
+export function isTrusted(index: StatIndex, i: number): boolean {
+  const at = i * statWidth;
+  return index.columns[at + 1]! < index.trustedBeforeMs && index.columns[at + 2]! < index.trustedBeforeMs;
+}
+
 /** Whether row `i` of an index still describes a file that looks like row `j` of `now`. */
 export function looksUnchanged(index: StatIndex, i: number, now: Float64Array, j: number): boolean {
   const a = i * statWidth;
@@ -149,7 +155,6 @@ export function looksUnchanged(index: StatIndex, i: number, now: Float64Array, j
     columns[a + 2] === now[b + 2] &&
     columns[a + 3] === now[b + 3] &&
     columns[a + 4] === now[b + 4] &&
-    columns[a + 1]! < index.trustedBeforeMs &&
-    columns[a + 2]! < index.trustedBeforeMs
+    isTrusted(index, i)
   );
 }

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type DvErrorCode, isDvError } from '../../../core/errors.ts';
 import { digestOf } from '../../../core/model/digest.ts';
+import type { RepoPath } from '../../../core/model/repo-path.ts';
 import { objectPath } from '../../../core/store/cache.ts';
+import { capture } from '../../../core/store/capture.ts';
 import { addPaths, someFiles, states } from '../../support/data.ts';
 import { mainScript, testRepo } from '../../support/repo.ts';
 
@@ -213,4 +215,16 @@ test('a lock of a process that is gone does not stand in the way', async () => {
   );
   await addPaths(repo, 'd');
   expect(repo.exists('.git/dv/lock')).toBe(false);
+});
+
+test('looking at changed data again reads only what changed', async () => {
+  await using repo = await testRepo(someFiles('data', 300));
+  await addPaths(repo, 'data');
+  repo.write('data/class-0/00003.txt', 'changed');
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  const look = () => capture(repo.open(), 'data' as RepoPath, { store: false });
+  await look();
+  const again = await look();
+  expect(again.filesRead).toBe(1);
+  expect(await states(repo)).toEqual({ data: 'modified +0 -0 ~1' });
 });
