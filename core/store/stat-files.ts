@@ -1,6 +1,6 @@
 /**
  * Looking at many files, as a plain synchronous function over a list: synchronous calls on a few threads are
- * several times faster than promises. file-worker.ts runs it on threads; short lists run where they are.
+ * several times faster than promises. thread-pool.ts runs it on threads; short lists run where they are.
  * Also here: what reading (read-files.ts) and writing (write-files.ts) share.
  */
 import { constants, lstatSync, type Stats, unlinkSync, writeSync } from 'node:fs';
