@@ -97,7 +97,8 @@ test.skipIf(process.platform !== 'linux')(
   async () => {
     const { folder, repo, leave } = world();
     using _ = folder;
-    const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], {
+    // The child must outlive the shell: a shell that is still there when it ends would reap it.
+    const parent = spawn('sh', ['-c', 'sleep 0.5 & echo $!; exec sleep 60'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     try {
