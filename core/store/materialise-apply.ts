@@ -6,7 +6,7 @@ import { silent } from '../events.ts';
 import type { Digest } from '../model/digest.ts';
 import { parentOf } from '../model/repo-path.ts';
 import type { TreeChange } from '../model/tree.ts';
-import { entriesOfIndex } from './capture.ts';
+import { entriesOfIndex } from './capture-index.ts';
 import { chooseLinkMode } from './link.ts';
 import type { Target } from './materialise.ts';
 import { type Plan, pathOf, type Work } from './materialise-plan.ts';

@@ -1,0 +1,102 @@
+/** The stat index on its way through a capture: what it knows of a path, and what is noted in it afterwards. */
+import { DvError } from '../errors.ts';
+import type { Digest } from '../model/digest.ts';
+import type { Pointer } from '../model/pointer.ts';
+import type { RepoPath } from '../model/repo-path.ts';
+import { readTree, type TreeEntry } from '../model/tree.ts';
+import { type Cache, readObject } from './cache.ts';
+import type { Repo } from './repo.ts';
+import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
+import { isTrusted, type StatIndex, saveStatIndex } from './stat-index.ts';
+
+/** What the last look at the path left behind: its listing and the columns that belong to it. */
+export interface Known {
+  readonly index: StatIndex;
+  readonly entries: readonly TreeEntry[];
+}
+
+/** The entries an index belongs to; undefined when the tree it names is not in the cache any more. */
+export function entriesOfIndex(cache: Cache, index: StatIndex): readonly TreeEntry[] | undefined {
+  if (index.kind === 'file') {
+    const size = index.columns[0] ?? 0;
+    const mode = fileModeOf(index.columns[4] ?? 0) ?? '-';
+    return [{ path: '' as RepoPath, digest: index.digest, sizeBytes: Math.max(0, size), mode }];
+  }
+  try {
+    const entries = readTree(index.digest, (digest) => readObject(cache, digest));
+    return entries.length * statWidth === index.columns.length ? entries : undefined;
+  } catch (error) {
+    if (error instanceof DvError) return undefined;
+    throw error;
+  }
+}
+
+/** What an index knows; undefined when the tree it names is not in the cache any more. */
+export function knownBy(repo: Repo, index: StatIndex): Known | undefined {
+  const entries = entriesOfIndex(repo, index);
+  return entries === undefined ? undefined : { index, entries };
+}
+
+/** Without storing, an index is worth saving when it will be readable: the tree it names must be in the cache. */
+export function isWorthSaving(known: Known | undefined, pointer: Pointer, filesRead: number): boolean {
+  if (filesRead === 0) return false;
+  return pointer.kind === 'file' || known?.index.digest === pointer.digest;
+}
+
+/**
+ * Notes in the index of what dv put there which files were read and still are that. It goes on naming what dv put
+ * there, never what the user made of it: a checkout would take the edit for its own file.
+ */
+export async function refreshIndex(
+  repo: Repo,
+  { index, entries }: Known,
+  found: {
+    rowOf: ArrayLike<number>;
+    digests: readonly (Digest | undefined)[];
+    columns: Float64Array;
+    toRead: readonly number[];
+  },
+): Promise<void> {
+  const columns = index.columns.slice();
+  for (let row = 0; row < entries.length; row++) {
+    // The new index is younger than the old one, and would trust rows that the old one did not.
+    if (!isTrusted(index, row)) columns[row * statWidth] = statMissing;
+  }
+  for (const i of found.toRead) {
+    const row = found.rowOf[i] ?? -1;
+    if (row < 0) continue;
+    const now = found.columns.subarray(i * statWidth, (i + 1) * statWidth);
+    const { digest, mode } = entries[row]!;
+    if (found.digests[i] === digest && fileModeOf(now[4]!) === mode && now[1] !== Number.POSITIVE_INFINITY) {
+      columns.set(now, row * statWidth);
+    } else columns[row * statWidth] = statMissing;
+  }
+  const { path, kind, digest, placed } = index;
+  await saveStatIndex(repo, { path, kind, digest, placed, columns });
+}
+
+/** Writes the index of what was captured. */
+export async function saveIndex(
+  repo: Repo,
+  path: RepoPath,
+  pointer: Pointer,
+  found: { columns: Float64Array; kept: readonly number[]; placed: boolean },
+): Promise<void> {
+  let { columns } = found;
+  if (found.kept.length * statWidth !== columns.length) {
+    columns = new Float64Array(found.kept.length * statWidth);
+    found.kept.forEach((i, row) => {
+      columns.set(found.columns.subarray(i * statWidth, (i + 1) * statWidth), row * statWidth);
+    });
+  }
+  for (let at = 0; at < columns.length; at += statWidth) {
+    if (columns[at + 1] === Number.POSITIVE_INFINITY) columns[at] = statMissing;
+  }
+  await saveStatIndex(repo, {
+    path,
+    kind: pointer.kind,
+    digest: pointer.digest,
+    placed: found.placed,
+    columns,
+  });
+}
