@@ -49,14 +49,15 @@ export interface Idx {
   readonly blobs: readonly Blob[];
 }
 
-const magic = 'dv-idx-1';
+/** How an idx begins. */
+export const idxMagic = 'dv-idx-1';
 
 /** Encodes an idx. Packs and blobs may come in any order; each only once. */
 export function formatIdx(packs: readonly PackListing[], blobs: readonly Blob[]): Buffer {
   const byName = [...packs].sort((a, b) => (a.name < b.name ? -1 : 1));
   const byDigest = [...blobs].sort((a, b) => (a.digest < b.digest ? -1 : 1));
   const objects = byName.flatMap((pack) => [...pack.objects].sort((a, b) => a.offset - b.offset));
-  return new BinaryWriter(magic)
+  return new BinaryWriter(idxMagic)
     .u32s([byName.length, objects.length, byDigest.length])
     .names(byName.map((pack) => pack.name))
     .u32s(byName.map((pack) => pack.sizeBytes))
@@ -77,7 +78,7 @@ export function idxNameOf(bytes: Uint8Array): string {
 
 /** Reads an idx. @param name how to name it in errors. @throws {DvError} invalid-file, newer-format */
 export function parseIdx(bytes: Uint8Array, name: string): Idx {
-  const reader = new BinaryReader(bytes, magic, name);
+  const reader = new BinaryReader(bytes, idxMagic, name);
   const [packCount, objectCount, blobCount] = reader.u32s(3) as unknown as [number, number, number];
   const names = reader.sortedNames(packCount, 'packs');
   const sizes = reader.u32s(packCount);

@@ -3,7 +3,6 @@ import { DvError, isDvError } from '../errors.ts';
 import { type Report, silent } from '../events.ts';
 import type { Digest } from '../model/digest.ts';
 import { type Place, placeAt } from '../model/place.ts';
-import type { PlaceTable } from '../model/place-table.ts';
 import type { RepoPath } from '../model/repo-path.ts';
 import { parseSnapshotRoot, parseTreeRoot, type TreeRoot } from '../model/root.ts';
 import type { DataRef, Snapshot } from '../model/snapshot.ts';
@@ -26,7 +25,7 @@ import {
   type Selection,
   withinPaths,
 } from './transfer/data-sets.ts';
-import { loadKnown } from './transfer/known.ts';
+import { type Known, listIdx, loadIndexes } from './transfer/known.ts';
 import { receive, type Wanted } from './transfer/receive.ts';
 import { listMissingRuns, receiveRuns, refsOfRun } from './transfer/runs.ts';
 
@@ -153,7 +152,7 @@ class Fetching {
   readonly #report: Report;
   readonly #signal: AbortSignal | undefined;
   readonly #state: RemoteState;
-  #known: PlaceTable | undefined;
+  #known: Known | undefined;
   readonly #failures: NotFetched[] = [];
   #objects = 0;
   #files = 0;
@@ -286,12 +285,20 @@ class Fetching {
     this.#report({ type: 'warning', message });
   }
 
-  async #allKnown(): Promise<PlaceTable> {
-    this.#known ??= await loadKnown(this.#remote, this.#state, {
-      report: this.#report,
-      signal: this.#signal,
-    });
-    return this.#known;
+  /**
+   * Reads the idx files, or those that are new since. Lists are no snapshots: while another replaces many by one, a
+   * list may hold neither, and only the next one tells.
+   * @returns whether there was anything new.
+   */
+  async #learn(): Promise<boolean> {
+    const options = { report: this.#report, signal: this.#signal };
+    if (this.#known !== undefined) {
+      const listed = await listIdx(this.#remote, this.#signal);
+      const before = new Set(this.#known.listed);
+      if ([...listed.keys()].every((name) => before.has(name))) return false;
+    }
+    this.#known = await loadIndexes(this.#remote, this.#state, options);
+    return true;
   }
 
   /** Whether an object is in the cache with the right bytes; listings are read, so they must be. */
@@ -382,8 +389,8 @@ class Fetching {
     const nextPlace = (object: Open): Place | undefined => {
       const before = tried.get(object.digest) ?? [];
       if (before.length === 0 && object.place !== undefined) return object.place;
-      return this.#known
-        ?.places(object.digest)
+      return this.#known?.table
+        .places(object.digest)
         .find((place) => !before.some((other) => samePlace(place, other)));
     };
     for (;;) {
@@ -413,9 +420,9 @@ class Fetching {
           this.#bytes += object.sizeBytes;
         }
         open = open.filter((object) => !arrived.has(object.digest));
-      } else if (this.#known !== undefined) break;
+      } else if (!(await this.#learn())) break;
       if (open.length === 0) return;
-      await this.#allKnown();
+      if (this.#known === undefined) await this.#learn();
     }
     for (const { digest, path } of open) {
       this.#failures.push({ path, digest, reason: tried.has(digest) ? 'damaged' : 'missing' });

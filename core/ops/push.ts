@@ -2,7 +2,7 @@
 import { DvError } from '../errors.ts';
 import { type Report, silent } from '../events.ts';
 import type { Digest } from '../model/digest.ts';
-import { type Blob, formatIdx, idxNameOf, type PackListing, packListings, parseIdx } from '../model/idx.ts';
+import { type Blob, type PackListing, packListings } from '../model/idx.ts';
 import { columnsOf, type Place } from '../model/place.ts';
 import type { PlaceTable } from '../model/place-table.ts';
 import { formatSnapshotRoot, formatTreeRoot } from '../model/root.ts';
@@ -11,11 +11,11 @@ import { type ReadObject, readTree, treeObjects } from '../model/tree.ts';
 import { countRequests } from '../store/counted-remote.ts';
 import { inParallel } from '../store/in-parallel.ts';
 import type { Remote } from '../store/remote.ts';
-import { blobKey, ensureIdentity, idxKey, packKey, readIdentity, rootKey } from '../store/remote-layout.ts';
+import { blobKey, ensureIdentity, packKey, readIdentity, rootKey } from '../store/remote-layout.ts';
 import { RemoteState } from '../store/remote-state.ts';
 import type { Repo } from '../store/repo.ts';
 import { distinctData, distinctSnapshots, readSelection, type Selection } from './transfer/data-sets.ts';
-import { loadKnown } from './transfer/known.ts';
+import { loadIndexes } from './transfer/known.ts';
 import {
   listingReader,
   listingsElsewhere,
@@ -23,6 +23,7 @@ import {
   type PushPlan,
   planPush,
 } from './transfer/plan-push.ts';
+import { publishIdx } from './transfer/publish-idx.ts';
 import { readPlaced } from './transfer/receive.ts';
 import { runsToSend, sendRuns } from './transfer/runs.ts';
 import { sendPlan } from './transfer/send.ts';
@@ -100,7 +101,7 @@ export async function push(repo: Repo, target: Remote, options: PushOptions = {}
     ? await readIdentity(remote, { signal })
     : await ensureIdentity(remote, { signal });
   if (identity !== undefined) state.bindTo(identity.id);
-  const known = await loadKnown(remote, state, { report, signal });
+  const { table: known, files: indexes } = await loadIndexes(remote, state, { report, signal });
   const earlier = await takeUpNotes(remote, state, known, signal);
 
   const runs = runsToSend(repo, state, snapshots);
@@ -114,12 +115,8 @@ export async function push(repo: Repo, target: Remote, options: PushOptions = {}
   const packs = [...earlier.packs, ...sent.packs];
   const blobs = [...earlier.blobs, ...sent.blobs];
   if (packs.length + blobs.length > 0) {
-    const bytes = formatIdx(packs, blobs);
-    const name = idxNameOf(bytes);
-    await remote.put(idxKey(name), bytes, { signal });
-    state.saveIdx(name, bytes);
+    known.add(await publishIdx({ packs, blobs }, indexes, { remote, state, signal }));
     state.forgetSent([...packs.map((pack) => pack.name), ...blobs.map((blob) => blob.digest.slice(7))]);
-    known.add(parseIdx(bytes, idxKey(name)));
   }
   refuseIncomplete(remote, sent);
   await putRoots(remote, plan, unrooted, known, listingReader(repo, fetched), signal);

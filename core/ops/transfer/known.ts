@@ -1,51 +1,86 @@
 /** What a remote says it holds: all its idx files, in one table. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isDvError } from '../../errors.ts';
 import type { Report } from '../../events.ts';
 import { type Idx, parseIdx } from '../../model/idx.ts';
 import { PlaceTable } from '../../model/place-table.ts';
 import { inParallel } from '../../store/in-parallel.ts';
-import type { Remote } from '../../store/remote.ts';
+import type { Remote, RemoteEntry } from '../../store/remote.ts';
 import { idxKey, idxNameIn, idxPrefix, isIdxNamed } from '../../store/remote-layout.ts';
 import type { RemoteState } from '../../store/remote-state.ts';
 
 /** How many idx files are asked for at once. */
 const idxAtOnce = 16;
-/** How often the list is read again because a file on it was gone (merged by another) before it could be read. */
-const tries = 3;
+/**
+ * How often the list is read again because a file on it was gone (merged by another) before it could be read. After
+ * that it is taken for what some servers do: to list for a while what was deleted.
+ */
+const tries = 8;
+const pauseMs = 100;
+
+/** An idx that is on a remote and whole. */
+export interface ListedIdx {
+  /** 64 hex digits. */
+  readonly name: string;
+  readonly entry: RemoteEntry;
+  readonly idx: Idx;
+}
+
+/** Everything a remote's idx files say. */
+export interface Known {
+  readonly table: PlaceTable;
+  readonly files: readonly ListedIdx[];
+  /** Names of all that were listed, damaged ones too. */
+  readonly listed: readonly string[];
+}
+
+/** What reading needs. */
+export interface KnownOptions {
+  readonly report: Report;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The idx files on a remote by name. */
+export async function listIdx(
+  remote: Remote,
+  signal: AbortSignal | undefined,
+): Promise<Map<string, RemoteEntry>> {
+  const found = new Map<string, RemoteEntry>();
+  for await (const entry of remote.list(idxPrefix, { signal })) {
+    const name = idxNameIn(entry.key);
+    if (name !== undefined) found.set(name, entry);
+  }
+  return found;
+}
 
 /**
  * Reads every idx this machine does not remember. A damaged one is named in a warning and left out: what only
- * it lists counts as not there.
+ * it lists counts as not there. One that vanished between list and look was replaced by another, which a new list has.
  * @throws {DvError} newer-format, and what the remote throws.
  */
-export async function loadKnown(
+export async function loadIndexes(
   remote: Remote,
   state: RemoteState,
-  options: { report: Report; signal: AbortSignal | undefined },
-): Promise<PlaceTable> {
-  const { report, signal } = options;
+  { report, signal }: KnownOptions,
+): Promise<Known> {
   const warned = new Set<string>();
   for (let attempt = 1; ; attempt++) {
-    const names = new Set<string>();
-    for await (const { key } of remote.list(idxPrefix, { signal })) {
-      const name = idxNameIn(key);
-      if (name !== undefined) names.add(name);
-    }
-    state.keepIdx(names);
+    const listed = await listIdx(remote, signal);
+    state.keepIdx(new Set(listed.keys()));
     let vanished = false;
-    const indexes = await inParallel(names, idxAtOnce, async (name): Promise<Idx | undefined> => {
+    const files = await inParallel(listed, idxAtOnce, async ([name, entry]): Promise<ListedIdx[]> => {
       const remembered = state.readIdx(name);
-      if (remembered !== undefined) return remembered;
+      if (remembered !== undefined) return [{ name, entry, idx: remembered }];
       const bytes = await remote.get(idxKey(name), { signal });
       if (bytes === undefined) {
         vanished = true;
-        return undefined;
+        return [];
       }
       try {
-        const idx = isIdxNamed(bytes, name) ? parseIdx(bytes, idxKey(name)) : undefined;
-        if (idx !== undefined) {
+        if (isIdxNamed(bytes, name)) {
+          const idx = parseIdx(bytes, idxKey(name));
           state.saveIdx(name, bytes);
-          return idx;
+          return [{ name, entry, idx }];
         }
       } catch (error) {
         if (!isDvError(error, 'invalid-file')) throw error;
@@ -53,11 +88,23 @@ export async function loadKnown(
       if (!warned.has(name))
         report({ type: 'warning', message: `${remote.url}/${idxKey(name)} is damaged and was not used` });
       warned.add(name);
-      return undefined;
+      return [];
     });
-    if (vanished && attempt < tries) continue;
+    if (vanished && attempt < tries) {
+      if (attempt > 1) await sleep(pauseMs * attempt * Math.random());
+      continue;
+    }
     const table = new PlaceTable();
-    for (const idx of indexes) if (idx !== undefined) table.add(idx);
-    return table;
+    for (const { idx } of files.flat()) table.add(idx);
+    return { table, files: files.flat(), listed: [...listed.keys()] };
   }
+}
+
+/** Like `loadIndexes`, and gives the table alone. */
+export async function loadKnown(
+  remote: Remote,
+  state: RemoteState,
+  options: KnownOptions,
+): Promise<PlaceTable> {
+  return (await loadIndexes(remote, state, options)).table;
 }
