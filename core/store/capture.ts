@@ -11,7 +11,7 @@ import { isWorthSaving, type Known, knownBy, refreshIndex, saveIndex } from './c
 import { missingObjects } from './objects.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
-import { loadStatIndex, looksUnchanged } from './stat-index.ts';
+import { hashPaths, loadStatIndex, looksUnchanged, type StatIndex } from './stat-index.ts';
 import { type Survey, survey } from './survey.ts';
 import { ThreadPool } from './thread-pool.ts';
 import type { WalkProblem } from './walk.ts';
@@ -87,6 +87,7 @@ async function surveyPath(
     paths,
     problems: [],
     columns: await statAll(work.pool, absolutePath(repo, path), paths, options.signal),
+    pathsHash: await hashPaths(paths),
   };
 }
 
@@ -101,11 +102,21 @@ async function captureWith(
   const folder = absolutePath(repo, path);
   const index = await loadStatIndex(repo, path);
   const expected = (index?.columns.length ?? 0) / statWidth;
-  // Threads look at the files while this one reads the listing they are compared with.
-  const looking = surveyPath(repo, path, work, { expected, signal: options.signal });
-  looking.catch(() => {});
-  const known = index && knownBy(repo, index);
-  const { paths, problems, columns } = await looking;
+  const found = await surveyPath(repo, path, work, { expected, signal: options.signal });
+  const { problems, columns } = found;
+  const isListed = index !== undefined && index.pathsHash === found.pathsHash;
+  const known = index && knownBy(repo, index, isListed);
+  if (known !== undefined && isListed && !options.store && isAsIndexed(known.index, isFolder, columns)) {
+    return {
+      pointer: describeIndexed(known.index),
+      get entries() {
+        return known.entries;
+      },
+      failures: problems.map(asFailure(path)),
+      filesRead: 0,
+    };
+  }
+  const { paths } = found;
   const rowOf = known === undefined ? [] : matchRows(known.entries, paths);
 
   const digests = new Array<Digest | undefined>(paths.length);
@@ -115,10 +126,6 @@ async function captureWith(
     if (known !== undefined && row >= 0 && looksUnchanged(known.index, row, columns, i)) {
       digests[i] = known.entries[row]!.digest;
     } else toRead.push(i);
-  }
-  if (known !== undefined && isAsKnown(known, isFolder, paths.length, toRead.length) && !options.store) {
-    const pointer = describeKnown(known);
-    return { pointer, entries: known.entries, failures: problems.map(asFailure(path)), filesRead: 0 };
   }
   if (options.store && toRead.length < paths.length) {
     const absent = new Set(
@@ -159,9 +166,10 @@ async function captureWith(
     if (toRead.length > 0) await refreshIndex(repo, known, { rowOf, digests, columns, toRead });
   } else if (
     pointer !== undefined &&
-    (options.store || remember || isWorthSaving(known, pointer, toRead.length))
+    (options.store || remember || isWorthSaving(repo, pointer, toRead.length))
   ) {
     await saveIndex(repo, path, pointer, {
+      paths,
       columns,
       kept,
       placed: options.store || known?.index.placed === true,
@@ -182,16 +190,21 @@ const asFailure = (path: RepoPath) => (problem: WalkProblem) => ({
   reason: problem.reason,
 });
 
-/** Whether every file is there and looks as it did; as many paths as entries, all matched, are the same paths. */
-function isAsKnown(known: Known, isFolder: boolean, files: number, toRead: number): boolean {
-  return toRead === 0 && files === known.entries.length && isFolder === (known.index.kind === 'tree');
+/** Whether every file looks as it did; the paths are known to be the same. */
+function isAsIndexed(index: StatIndex, isFolder: boolean, columns: Float64Array): boolean {
+  if ((index.kind === 'tree') !== isFolder || index.columns.length !== columns.length) return false;
+  const rows = columns.length / statWidth;
+  for (let row = 0; row < rows; row++) if (!looksUnchanged(index, row, columns, row)) return false;
+  return true;
 }
 
-function describeKnown({ index, entries }: Known): Pointer {
-  const bytes = totalBytes(entries);
-  return index.kind === 'tree'
-    ? { kind: 'tree', digest: index.digest, files: entries.length, bytes }
-    : { kind: 'file', digest: index.digest, bytes };
+/** The pointer of a path that is as its index says. */
+function describeIndexed({ kind, digest, columns }: StatIndex): Pointer {
+  let bytes = 0;
+  for (let at = 0; at < columns.length; at += statWidth) bytes += columns[at]!;
+  return kind === 'tree'
+    ? { kind, digest, files: columns.length / statWidth, bytes }
+    : { kind, digest, bytes };
 }
 
 /** Looks at every file. */

@@ -12,7 +12,7 @@ import type { Target } from './materialise.ts';
 import { type Plan, pathOf, type Work } from './materialise-plan.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, statMissing, statWidth, unlinkIfThere } from './stat-files.ts';
-import { isTrusted, removeStatIndex, saveStatIndex } from './stat-index.ts';
+import { hashPaths, isTrusted, removeStatIndex, saveStatIndex } from './stat-index.ts';
 
 /** Carries a plan out: deletions, folders, files, then the stat index. */
 export async function applyPlan(repo: Repo, plan: Plan, work: Work): Promise<void> {
@@ -197,6 +197,7 @@ async function saveNewIndex(repo: Repo, plan: Plan, unknown: ReadonlySet<string>
     path: plan.target.path,
     kind: pointer.kind,
     digest: pointer.digest,
+    pathsHash: await hashPaths(after.length === 0 ? [] : [after.map(({ path }) => path).join('\0')]),
     placed: true,
     columns,
   });
