@@ -6,7 +6,7 @@ import { type Repo, toRepoPath } from '../core/store/repo.ts';
 
 /** The positional argument, for `yargs.positional('paths', trackedPaths)`. */
 export const trackedPaths = {
-  describe: 'tracked paths, or folders that hold some; by default all',
+  describe: 'tracked paths, folders that hold some, or patterns; by default all',
   type: 'string',
   array: true,
   default: [] as string[],

@@ -55,6 +55,9 @@ export const catalogue = {
   'git-failed': (d: { command: string; status: number | null; output: string }) => ({
     message: `${d.command} ended with status ${d.status}: ${d.output.trim()}`,
   }),
+  'clone-failed': (d: { url: string; status: number; output: string }) => ({
+    message: `git could not clone ${d.url} (status ${d.status})${d.output.trim() === '' ? '' : `: ${d.output.trim()}`}`,
+  }),
   'git-feature': (d: { feature: string }) => ({
     message: `this repository uses ${d.feature}, which needs the git program`,
     hint: 'install git, or add it to PATH',
@@ -103,6 +106,10 @@ export const catalogue = {
   'path-not-tracked': (d: { repoPath: string }) => ({
     message: `dv does not track ${d.repoPath}`,
     hint: `dv add ${d.repoPath}`,
+  }),
+  'path-part': (d: { repoPath: string; tracked: string }) => ({
+    message: `${d.repoPath} is inside ${d.tracked}, which dv tracks as one: its workspace is all there or not at all`,
+    hint: `dv fetch ${d.repoPath} brings that part into the cache; dv pull ${d.tracked} everything`,
   }),
   'nothing-to-add': (d: { repoPath: string }) => ({
     message: `${d.repoPath} holds no files to track`,

@@ -21,6 +21,14 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     },
   ],
   [
+    'clone',
+    {
+      group: 'start',
+      summary: 'git clone, dv init and dv pull in one',
+      load: () => import('./clone.ts'),
+    },
+  ],
+  [
     'doctor',
     {
       group: 'start',
