@@ -39,6 +39,17 @@ export interface CaptureOptions {
   /** Whether objects (files and the tree) are put into the cache; otherwise only digests are computed. */
   readonly store: boolean;
   /**
+   * Without `store`: notes what is there as recorded all the same, and puts the listing, which is small, into the
+   * cache. The files' own bytes are then nowhere but in the workspace.
+   */
+  readonly record?: boolean;
+  /**
+   * Called with what a pointer has to say when all that must be in the cache is durable, and before the stat index says
+   * that it is recorded. A pointer is written here: were it written later, a command killed in between would leave
+   * files that look recorded, and that the next checkout would replace. Not called for a folder without files.
+   */
+  readonly recorded?: (pointer: Pointer) => void;
+  /**
    * Keeps the listing of a folder that dv does not track, so that the next look reads only what changed.
    * Has no effect on tracked paths, whose index must go on saying what dv recorded.
    */
@@ -98,6 +109,7 @@ async function captureWith(
   options: CaptureOptions,
 ): Promise<Captured> {
   const { writer, isFolder } = work;
+  const record = options.store || options.record === true;
   const report = options.report ?? silent;
   const folder = absolutePath(repo, path);
   const index = await loadStatIndex(repo, path);
@@ -106,7 +118,7 @@ async function captureWith(
   const { problems, columns } = found;
   const isListed = index !== undefined && index.pathsHash === found.pathsHash;
   const known = index && knownBy(repo, index, isListed);
-  if (known !== undefined && isListed && !options.store && isAsIndexed(known.index, isFolder, columns)) {
+  if (known !== undefined && isListed && !record && isAsIndexed(known.index, isFolder, columns)) {
     return {
       pointer: describeIndexed(known.index),
       get entries() {
@@ -160,19 +172,17 @@ async function captureWith(
     kept.push(i);
   }
   const remember = options.remember === true && known?.index.placed !== true && toRead.length > 0;
-  const pointer = await describe(isFolder, entries, known, writer, options.store || remember);
+  const pointer = await describe(isFolder, entries, known, writer, record || remember);
   await writer.commit();
-  if (known?.index.placed === true && !options.store) {
+  if (pointer !== undefined && entries.length > 0) options.recorded?.(pointer);
+  if (known?.index.placed === true && !record) {
     if (toRead.length > 0) await refreshIndex(repo, known, { rowOf, digests, columns, toRead });
-  } else if (
-    pointer !== undefined &&
-    (options.store || remember || isWorthSaving(repo, pointer, toRead.length))
-  ) {
+  } else if (pointer !== undefined && (record || remember || isWorthSaving(repo, pointer, toRead.length))) {
     await saveIndex(repo, path, pointer, {
       paths,
       columns,
       kept,
-      placed: options.store || known?.index.placed === true,
+      placed: record || known?.index.placed === true,
     });
   }
   if (pointer === undefined) {
