@@ -35,6 +35,7 @@ export const exitStatuses: Readonly<Record<DvErrorCode, number>> = {
   'invalid-file': 2,
   'newer-format': 2,
   'path-missing': 2,
+  'path-exists': 2,
   'path-outside': 2,
   'path-invalid': 2,
   'path-tracked-by-git': 2,

@@ -81,6 +81,10 @@ export const catalogue = {
   'path-missing': (d: { repoPath: string }) => ({
     message: `${d.repoPath} does not exist`,
   }),
+  'path-exists': (d: { repoPath: string }) => ({
+    message: `${d.repoPath} already exists`,
+    hint: 'choose another name, or move it away first',
+  }),
   'path-outside': (d: { path: string; root: string }) => ({
     message: `${d.path} is outside the repository ${d.root}`,
   }),
@@ -131,9 +135,11 @@ export const catalogue = {
     message: `data of ${d.paths.length === 1 ? 'one path is' : `${d.paths.length} paths is`} not in ${d.where}:\n${lines(d.paths)}`,
     hint: d.hint ?? 'dv pull',
   }),
-  'local-changes': (d: { paths: readonly string[] }) => ({
+  'local-changes': (d: { paths: readonly string[]; hint?: string }) => ({
     message: `these files have changes dv has not recorded, and were kept:\n${lines(d.paths)}`,
-    hint: 'dv add to record them, or dv checkout --force to replace them (what is replaced is saved first)',
+    hint:
+      d.hint ??
+      'dv add to record them, or dv checkout --force to replace them (what is replaced is saved first)',
   }),
   'some-failed': (d: { verb: string; failures: readonly string[]; total: number }) => ({
     message: `${d.failures.length} of ${d.total} files could not be ${d.verb}:\n${lines(d.failures)}`,

@@ -45,6 +45,14 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     },
   ],
   [
+    'commit',
+    {
+      group: 'data',
+      summary: 'put the bytes of tracked paths into the cache, after dv add --no-commit',
+      load: () => import('./commit.ts'),
+    },
+  ],
+  [
     'status',
     {
       group: 'data',
@@ -66,6 +74,22 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
       group: 'data',
       summary: 'make the workspace what the pointers say',
       load: () => import('./checkout.ts'),
+    },
+  ],
+  [
+    'mv',
+    {
+      group: 'data',
+      summary: 'give tracked paths another name: data, pointer and ignore lines together',
+      load: () => import('./mv.ts'),
+    },
+  ],
+  [
+    'rm',
+    {
+      group: 'data',
+      summary: 'stop tracking paths, and remove their data from the workspace',
+      load: () => import('./rm.ts'),
     },
   ],
   [

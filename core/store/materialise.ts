@@ -57,8 +57,11 @@ export interface Materialised {
   readonly failures: readonly { path: RepoPath; reason: string }[];
 }
 
-/** Reads what a pointer stands for as entries; a file is one entry with the path `''`. */
-function entriesOf(repo: Repo, pointer: Pointer | undefined, modeBits?: number): readonly TreeEntry[] {
+/**
+ * Reads what a pointer stands for as entries; a file is one entry with the path `''`.
+ * @throws {DvError} object-missing, object-damaged, invalid-file
+ */
+export function entriesOf(repo: Repo, pointer: Pointer | undefined, modeBits?: number): readonly TreeEntry[] {
   if (pointer === undefined) return [];
   if (pointer.kind === 'tree') return readTree(pointer.digest, (digest) => readObject(repo, digest));
   const mode = modeBits === undefined ? '-' : (fileModeOf(modeBits) ?? '-');

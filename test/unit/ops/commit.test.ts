@@ -87,7 +87,10 @@ test('a push refuses pointers without their bytes, and says what to type', async
   await using repo = await testRepo({ 'data/a': 'a' });
   await record(repo, 'data');
   await repo.commit('one');
-  const remote = await openRemote({ name: 'r', endpointFromRepository: false, url: `file://${join(repo.outside, 'remote')}` }, repo.root);
+  const remote = await openRemote(
+    { name: 'r', endpointFromRepository: false, url: `file://${join(repo.outside, 'remote')}` },
+    repo.root,
+  );
   const error = await push(repo.open(), remote).catch((thrown: unknown) => thrown);
   expect(isDvError(error, 'data-missing') && [error.message, error.hint]).toEqual([
     expect.stringContaining('data/a'),
