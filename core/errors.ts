@@ -113,11 +113,23 @@ export const catalogue = {
   }),
   'path-part': (d: { repoPath: string; tracked: string }) => ({
     message: `${d.repoPath} is inside ${d.tracked}, which dv tracks as one: its workspace is all there or not at all`,
-    hint: `dv fetch ${d.repoPath} brings that part into the cache; dv pull ${d.tracked} everything`,
+    hint: `dv fetch ${d.repoPath} && dv restore ${d.repoPath} brings that part alone; dv pull ${d.tracked} everything`,
+  }),
+  'path-not-recorded': (d: { repoPath: string; where: string }) => ({
+    message: `${d.where} records nothing at ${d.repoPath}`,
+    hint: `dv log -- ${d.repoPath}`,
+  }),
+  'target-exists': (d: { path: string }) => ({
+    message: `${d.path} exists already; it was not replaced`,
+    hint: 'name another place with --out, or move it away',
   }),
   'nothing-to-add': (d: { repoPath: string }) => ({
     message: `${d.repoPath} holds no files to track`,
     hint: 'put files in it, or look at .dvcignore',
+  }),
+  'unknown-object': (d: { digest: string }) => ({
+    message: `the cache holds no object ${d.digest}`,
+    hint: 'dv fetch --all brings what branches and tags record',
   }),
   'unsafe-link': (d: { repoPath: string; target: string }) => ({
     message: `${d.repoPath} is a link to ${d.target}, outside what is tracked`,

@@ -144,7 +144,7 @@ async function bringData(directory: string, options: Options, outer: Context): P
       return {
         ...started,
         pulled: result,
-        lines: [...started.lines, ...pullLines(result)],
+        lines: [...started.lines, ...pullLines(result, { atTop: false, force: false })],
         exit: pullExit(result) || exit,
       };
     } finally {

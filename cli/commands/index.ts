@@ -93,6 +93,14 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     },
   ],
   [
+    'restore',
+    {
+      group: 'data',
+      summary: 'bring back files as recorded, as a revision had them, or as dv saved them',
+      load: () => import('./restore.ts'),
+    },
+  ],
+  [
     'remote',
     {
       group: 'data',

@@ -1,7 +1,7 @@
 import { pull } from '../../core/ops/pull.ts';
 import { defineCommand } from '../command.ts';
 import { pullExit, pullLines } from '../report/fetch-words.ts';
-import { selectPaths, trackedPaths } from '../tracked-paths.ts';
+import { isAtTop, selectPaths, trackedPaths } from '../tracked-paths.ts';
 
 export const command = defineCommand<{
   paths: string[];
@@ -56,7 +56,7 @@ export const command = defineCommand<{
       });
       return {
         value: { fetched: result.fetched, checkedOut: result.checkedOut ?? null },
-        text: pullLines(result).join('\n'),
+        text: pullLines(result, { atTop: isAtTop(repo, context.cwd), force }).join('\n'),
         exit: pullExit(result),
       };
     } finally {

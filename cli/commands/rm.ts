@@ -1,10 +1,12 @@
 import { realpathSync } from 'node:fs';
 import { relative, sep } from 'node:path';
 import type { RepoPath } from '../../core/model/repo-path.ts';
+import { restoreCommand } from '../../core/model/shell.ts';
 import { rm } from '../../core/ops/rm.ts';
 import { toRepoPath } from '../../core/store/repo.ts';
 import { defineCommand } from '../command.ts';
 import { describePointer, mentionLines } from '../report/words.ts';
+import { isAtTop } from '../tracked-paths.ts';
 
 export const command = defineCommand<{ paths: string[]; cached: boolean; force: boolean }>({
   usage: 'rm <paths..>',
@@ -40,7 +42,9 @@ export const command = defineCommand<{ paths: string[]; cached: boolean; force: 
     if (saved.length > 0) {
       lines.push(
         'no commit records what was there; it is in the cache:',
-        ...saved.map(({ path, saved }) => `  dv restore --object ${saved} ${path}`),
+        ...saved.map(
+          ({ path, saved }) => `  ${restoreCommand({ path, digest: saved }, isAtTop(repo, context.cwd))}`,
+        ),
       );
     }
     return { value: result, text: [...lines, ...mentionLines(result.mentions)].join('\n') };

@@ -1,7 +1,7 @@
 /** Words for what a fetch did, shared by `dv fetch` and `dv pull`. */
 import type { FetchResult } from '../../core/ops/fetch.ts';
 import type { PullResult } from '../../core/ops/pull.ts';
-import { checkoutExit, checkoutLines } from './checkout-words.ts';
+import { type CheckoutWords, checkoutExit, checkoutLines } from './checkout-words.ts';
 import { countOf, formatBytes, pathLines } from './words.ts';
 
 /** The exit status of a fetch: 12 when data is not on the remote, 3 when some of it is damaged there, 0 done. */
@@ -16,10 +16,10 @@ export function pullExit({ fetched, checkedOut }: PullResult): number {
 }
 
 /** What arrived, and what the workspace became. */
-export function pullLines({ fetched, checkedOut }: PullResult): string[] {
+export function pullLines({ fetched, checkedOut }: PullResult, words: CheckoutWords): string[] {
   return checkedOut === undefined
     ? fetchLines(fetched, { dryRun: true })
-    : [...fetchLines(fetched), ...checkoutLines(checkedOut)];
+    : [...fetchLines(fetched), ...checkoutLines(checkedOut, words)];
 }
 
 /** What arrived (or would), and what did not. */

@@ -53,7 +53,8 @@ export async function applyPlan(repo: Repo, plan: Plan, work: Work): Promise<voi
   await writeAll(repo, { plan, folder, writes: ready, unknown, count }, work);
 
   // Files of the user's own that stay where data was are named once; from then on they are untracked files.
-  if (target.pointer === undefined) removeStatIndex(repo, target.path);
+  if (target.edit !== undefined) await noteEdits(repo, plan, unknown);
+  else if (target.pointer === undefined) removeStatIndex(repo, target.path);
   else await saveNewIndex(repo, plan, unknown);
   if (count.created + count.replaced + count.deleted > 0)
     outcome.changed.push({ path: target.path, ...count });
@@ -201,4 +202,29 @@ async function saveNewIndex(repo: Repo, plan: Plan, unknown: ReadonlySet<string>
     placed: true,
     columns,
   });
+}
+
+/** After an edit the index names what it named before; only rows of files that are still as recorded are kept. */
+async function noteEdits(repo: Repo, plan: Plan, unknown: ReadonlySet<string>): Promise<void> {
+  const { index, changes, actions } = plan;
+  const entries = index && entriesOfIndex(repo, index);
+  if (index === undefined || entries === undefined) return;
+  const changeOf = new Map(changes.map((change, i) => [change.path as string, i]));
+  const columns = index.columns.slice();
+  entries.forEach((entry, row) => {
+    const at = row * statWidth;
+    const i = changeOf.get(entry.path);
+    if (i === undefined || actions[i] === 'none') {
+      // The new index is younger, and would trust what the old one did not.
+      if (!isTrusted(index, row)) columns[at] = statMissing;
+      return;
+    }
+    const { after } = changes[i]!;
+    const asRecorded = after?.digest === entry.digest && after.mode === entry.mode;
+    if (asRecorded && !unknown.has(entry.path)) {
+      columns.set(plan.columns.subarray(i * statWidth, (i + 1) * statWidth), at);
+    } else columns[at] = statMissing;
+  });
+  const { path, kind, digest, pathsHash, placed } = index;
+  await saveStatIndex(repo, { path, kind, digest, pathsHash, placed, columns });
 }
