@@ -6,7 +6,6 @@ import { type Report, silent } from '../events.ts';
 import type { Digest } from '../model/digest.ts';
 import type { Pointer } from '../model/pointer.ts';
 import { parentOf, type RepoPath } from '../model/repo-path.ts';
-import { restoreCommand } from '../model/shell.ts';
 import { readTree } from '../model/tree.ts';
 import type { LockEntry } from '../pipeline/lock-file.ts';
 import { noteRunning, readNote } from '../pipeline/running.ts';
@@ -127,14 +126,12 @@ function warnSaved(job: OutputJob, path: RepoPath, digest: Digest, origin: Origi
   if (origin === 'edited') {
     report({
       type: 'warning',
-      message: `${path} is not what ${name} wrote; what it held is saved`,
-      hint: `to get it back: ${restoreCommand({ path, digest }, false)}`,
+      message: `${path} is not what ${name} wrote; what it held is saved in the cache as ${digest}`,
     });
   } else if (origin === 'interrupted') {
     report({
       type: 'warning',
-      message: `${path} is what an interrupted dv repro of ${name} left; it is saved`,
-      hint: `to get it back: ${restoreCommand({ path, digest }, false)}`,
+      message: `${path} is what an interrupted dv repro of ${name} left; it is saved in the cache as ${digest}`,
     });
   }
 }
