@@ -19,6 +19,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Whether standard output is a terminal a person looks at (and `--json` was not asked for). */
   readonly interactive: boolean;
+  /** Whether standard error is for a person's eyes: programs started for the user may speak on it. */
+  readonly talkative: boolean;
   /** How many things to do at once, from `-j`, the settings, or the machine. */
   readonly jobs: number;
 }
@@ -30,6 +32,7 @@ export interface ContextOptions {
   readonly report: Report;
   readonly signal: AbortSignal;
   readonly interactive: boolean;
+  readonly talkative?: boolean;
   /** What `-j` said. */
   readonly jobs?: number | undefined;
 }
@@ -47,6 +50,7 @@ export function createContext(options: ContextOptions): Context {
     report: options.report,
     signal: options.signal,
     interactive: options.interactive,
+    talkative: options.talkative ?? false,
     repo: openOnce,
     async openRemote(name) {
       const { config, root } = openOnce();

@@ -1,11 +1,16 @@
 #!/usr/bin/env node
 /** argv → command → exit status; the only place that ends the process. */
 import nodeModule from 'node:module';
+import { startEarlyThread } from '../core/store/early-thread.ts';
 import { isHookEvent } from '../hooks/events.ts';
 import type { Terminal } from './terminal.ts';
 
 // Keeps compiled code between runs, from Node 22.8 on: start-up is most of what a hook or `dv status` takes.
 (nodeModule as { enableCompileCache?: () => unknown }).enableCompileCache?.();
+
+// These look at every file.
+if (['status', 'add', 'checkout', 'commit', 'diff'].includes(process.argv[2] ?? ''))
+  startEarlyThread(process.cwd());
 
 /** Ends the process when what was written has left it. */
 function end(status: number): void {

@@ -86,6 +86,7 @@ async function runWords({ name, args }: Words, terminal: Terminal): Promise<numb
     report: (event) => reporter.report(event),
     signal: terminal.signal,
     interactive: terminal.stdoutIsTerminal && !globals.json && !globals.quiet,
+    talkative: !globals.json && !globals.quiet,
     jobs: globals.jobs,
   });
   try {

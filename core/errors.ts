@@ -55,6 +55,9 @@ export const catalogue = {
   'git-failed': (d: { command: string; status: number | null; output: string }) => ({
     message: `${d.command} ended with status ${d.status}: ${d.output.trim()}`,
   }),
+  'clone-failed': (d: { url: string; status: number; output: string }) => ({
+    message: `git could not clone ${d.url} (status ${d.status})${d.output.trim() === '' ? '' : `: ${d.output.trim()}`}`,
+  }),
   'git-feature': (d: { feature: string }) => ({
     message: `this repository uses ${d.feature}, which needs the git program`,
     hint: 'install git, or add it to PATH',
@@ -77,6 +80,10 @@ export const catalogue = {
   }),
   'path-missing': (d: { repoPath: string }) => ({
     message: `${d.repoPath} does not exist`,
+  }),
+  'path-exists': (d: { repoPath: string }) => ({
+    message: `${d.repoPath} already exists`,
+    hint: 'choose another name, or move it away first',
   }),
   'path-outside': (d: { path: string; root: string }) => ({
     message: `${d.path} is outside the repository ${d.root}`,
@@ -104,9 +111,25 @@ export const catalogue = {
     message: `dv does not track ${d.repoPath}`,
     hint: `dv add ${d.repoPath}`,
   }),
+  'path-part': (d: { repoPath: string; tracked: string }) => ({
+    message: `${d.repoPath} is inside ${d.tracked}, which dv tracks as one: its workspace is all there or not at all`,
+    hint: `dv fetch ${d.repoPath} && dv restore ${d.repoPath} brings that part alone; dv pull ${d.tracked} everything`,
+  }),
+  'path-not-recorded': (d: { repoPath: string; where: string }) => ({
+    message: `${d.where} records nothing at ${d.repoPath}`,
+    hint: `dv log -- ${d.repoPath}`,
+  }),
+  'target-exists': (d: { path: string }) => ({
+    message: `${d.path} exists already; it was not replaced`,
+    hint: 'name another place with --out, or move it away',
+  }),
   'nothing-to-add': (d: { repoPath: string }) => ({
     message: `${d.repoPath} holds no files to track`,
     hint: 'put files in it, or look at .dvcignore',
+  }),
+  'unknown-object': (d: { digest: string }) => ({
+    message: `the cache holds no object ${d.digest}`,
+    hint: 'dv fetch --all brings what branches and tags record',
   }),
   'unsafe-link': (d: { repoPath: string; target: string }) => ({
     message: `${d.repoPath} is a link to ${d.target}, outside what is tracked`,
@@ -124,9 +147,11 @@ export const catalogue = {
     message: `data of ${d.paths.length === 1 ? 'one path is' : `${d.paths.length} paths is`} not in ${d.where}:\n${lines(d.paths)}`,
     hint: d.hint ?? 'dv pull',
   }),
-  'local-changes': (d: { paths: readonly string[] }) => ({
+  'local-changes': (d: { paths: readonly string[]; hint?: string }) => ({
     message: `these files have changes dv has not recorded, and were kept:\n${lines(d.paths)}`,
-    hint: 'dv add to record them, or dv checkout --force to replace them (what is replaced is saved first)',
+    hint:
+      d.hint ??
+      'dv add to record them, or dv checkout --force to replace them (what is replaced is saved first)',
   }),
   'some-failed': (d: { verb: string; failures: readonly string[]; total: number }) => ({
     message: `${d.failures.length} of ${d.total} files could not be ${d.verb}:\n${lines(d.failures)}`,

@@ -1,7 +1,7 @@
 import { checkout } from '../../core/ops/checkout.ts';
 import { defineCommand } from '../command.ts';
 import { checkoutExit, checkoutLines } from '../report/checkout-words.ts';
-import { selectPaths, trackedPaths } from '../tracked-paths.ts';
+import { isAtTop, selectPaths, trackedPaths } from '../tracked-paths.ts';
 
 export const command = defineCommand<{ paths: string[]; force: boolean }>({
   usage: 'checkout [paths..]',
@@ -26,7 +26,7 @@ export const command = defineCommand<{ paths: string[]; force: boolean }>({
       report: context.report,
       signal: context.signal,
     });
-    const lines = checkoutLines(result);
+    const lines = checkoutLines(result, { atTop: isAtTop(repo, context.cwd), force });
     return {
       value: result,
       text: lines.length > 0 ? lines.join('\n') : 'everything is as its pointers say',

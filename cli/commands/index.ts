@@ -21,6 +21,14 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     },
   ],
   [
+    'clone',
+    {
+      group: 'start',
+      summary: 'git clone, dv init and dv pull in one',
+      load: () => import('./clone.ts'),
+    },
+  ],
+  [
     'doctor',
     {
       group: 'start',
@@ -34,6 +42,14 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
       group: 'data',
       summary: 'track files and folders, or record their new content',
       load: () => import('./add.ts'),
+    },
+  ],
+  [
+    'commit',
+    {
+      group: 'data',
+      summary: 'put the bytes of tracked paths into the cache, after dv add --no-commit',
+      load: () => import('./commit.ts'),
     },
   ],
   [
@@ -61,6 +77,30 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     },
   ],
   [
+    'mv',
+    {
+      group: 'data',
+      summary: 'give tracked paths another name: data, pointer and ignore lines together',
+      load: () => import('./mv.ts'),
+    },
+  ],
+  [
+    'rm',
+    {
+      group: 'data',
+      summary: 'stop tracking paths, and remove their data from the workspace',
+      load: () => import('./rm.ts'),
+    },
+  ],
+  [
+    'restore',
+    {
+      group: 'data',
+      summary: 'bring back files as recorded, as a revision had them, or as dv saved them',
+      load: () => import('./restore.ts'),
+    },
+  ],
+  [
     'remote',
     {
       group: 'data',
@@ -79,14 +119,6 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
       group: 'data',
       summary: 'fetch, then make the workspace what the pointers say',
       load: () => import('./pull.ts'),
-    },
-  ],
-  [
-    'gc',
-    {
-      group: 'data',
-      summary: 'remove data that nothing needs any more, or say what would be removed',
-      load: () => import('./gc.ts'),
     },
   ],
   [

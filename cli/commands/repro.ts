@@ -1,3 +1,4 @@
+import { shellWord } from '../../core/model/shell.ts';
 import { type DryStage, planDry, type ReproResult, repro } from '../../core/ops/repro.ts';
 import { defineCommand } from '../command.ts';
 import { launcher } from '../launcher.ts';
@@ -48,10 +49,6 @@ function describeResult({ stages, commit }: ReproResult): string {
   if (commit.length > 0) lines.push(`to commit: git add ${commit.map(shellWord).join(' ')}`);
   return lines.length > 0 ? lines.join('\n') : 'stages.yaml has no stages';
 }
-
-/** A word as a shell takes it. */
-const shellWord = (word: string) =>
-  /^[A-Za-z0-9_./@+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 const describeDry = (stages: readonly DryStage[]) =>
   table(stages.map(({ name, outcome, reasons }) => [name, outcome.replace('-', ' '), shortReasons(reasons)]));

@@ -39,6 +39,8 @@ export const command = defineCommand<{ paths: string[]; check: boolean }>({
     if (differing.some((path) => path.state === 'modified')) lines.push('dv add <path> records changes');
     if (differing.some((path) => path.modified > 0 || path.deleted > 0))
       lines.push('dv checkout --force <path> undoes them, saving what it replaces first');
+    if (differing.some((path) => path.state === 'uncommitted'))
+      lines.push('uncommitted: recorded but not in the cache; dv commit puts the bytes there');
     if (differing.some((path) => path.state === 'not-in-cache'))
       lines.push('dv pull fetches what is not in the cache');
     lines.push(...stale.map((stage) => `${stage.state.padEnd(13)}${stage.name}${explain(stage)}`));

@@ -56,3 +56,15 @@ export function pathLines(heading: string, paths: readonly string[]): string[] {
   const more = paths.length > 20 ? [`  … and ${formatCount(paths.length - 20)} more`] : [];
   return [heading, ...paths.slice(0, 20).map((path) => `  ${path}`), ...more];
 }
+
+/** Lines that say where a path that is gone is still named. */
+export function mentionLines(mentions: readonly { file: string; line: number; path: string }[]): string[] {
+  if (mentions.length === 0) return [];
+  return [
+    ...pathLines(
+      'still named in:',
+      mentions.map(({ file, line, path }) => `${file}:${line}  ${path}`),
+    ),
+    'correct stages.yaml; the next dv repro writes stages.lock',
+  ];
+}

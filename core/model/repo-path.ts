@@ -12,6 +12,9 @@ const hfsIgnored = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g;
 
 /** Whether one path part names `.git` on some file system: any case, NTFS short name or stream, HFS aliases. */
 export function isDotGit(part: string): boolean {
+  const first = part.charCodeAt(0) | 32;
+  // Nearly every name begins with something else, and has no backslash behind which one could begin.
+  if (first < 128 && first !== 46 && first !== 103 && !part.includes('\\')) return false;
   // Windows takes a backslash as a slash, so that one part here can be several there.
   return part.replace(hfsIgnored, '').toLowerCase().split('\\').some(isDotGitOnNtfs);
 }

@@ -7,11 +7,13 @@ import { isWithin, parentOf, type RepoPath } from '../model/repo-path.ts';
 import { stageOutputs } from '../pipeline/lock-file.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { type Captured, capture, type FileFailure } from '../store/capture.ts';
+import { stageFiles } from '../store/git-stage.ts';
 import { ensureIgnored, gitignoreOf } from '../store/gitignore.ts';
 import { removeOldTemporaries } from '../store/leftovers.ts';
 import { withLock } from '../store/lock.ts';
 import { absolutePath, type Repo } from '../store/repo.ts';
 import { listTracked, readPointer } from '../store/tracked.ts';
+import { markUncommitted, unmarkUncommitted } from '../store/uncommitted.ts';
 
 /** What happened to one path. */
 export interface AddedPath {
@@ -31,14 +33,17 @@ export interface AddResult {
 
 /** How to add. */
 export interface AddOptions {
+  /** Whether the files' bytes go into the cache; true by default. Without them `dv commit` has to follow. */
+  readonly store?: boolean;
   readonly report?: Report;
   readonly signal?: AbortSignal;
 }
 
 /**
  * Tracks paths. All are checked before anything is written.
- * Guarantee: a pointer is written after all it stands for is in the cache and durable; if the process dies,
- * only unreferenced objects are left, and running it again gives the same pointer.
+ * Guarantee: a pointer is written after all it stands for is in the cache and durable (with `store: false`: after its
+ * listing is, and a note that the rest is missing); if the process dies, only unreferenced objects are left, and
+ * running it again gives the same pointer.
  * @throws {DvError} path-missing, path-tracked-by-git, path-inside-tracked, nothing-to-add, unsafe-link, usage,
  *   locked, disk-full, not-writable
  */
@@ -50,21 +55,38 @@ export async function add(
   return withLock(repo, { command: 'dv add', signal: options.signal }, async () => {
     planAdd(repo, paths);
     removeOldTemporaries(repo);
-    const added: AddedPath[] = [];
-    const failures: FileFailure[] = [];
-    for (const path of paths) {
-      const captured = await capture(repo, path, {
-        store: true,
-        report: options.report ?? silent,
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
-      });
-      if (captured.entries.length === 0) throw nothingIn(path, captured);
-      failures.push(...captured.failures);
-      added.push(record(repo, path, captured));
-    }
-    if (repo.config.autostage) stage(repo, paths);
-    return { added, failures };
+    return recordPaths(repo, paths, options);
   });
+}
+
+/** Records paths that were checked. Call under the lock of the worktree. @throws {DvError} as `add` */
+export async function recordPaths(
+  repo: Repo,
+  paths: readonly RepoPath[],
+  options: AddOptions,
+): Promise<AddResult> {
+  const { store = true, report = silent, signal } = options;
+  const added: AddedPath[] = [];
+  const failures: FileFailure[] = [];
+  for (const path of paths) {
+    let changed = false;
+    const captured = await capture(repo, path, {
+      store,
+      record: true,
+      report,
+      ...(signal === undefined ? {} : { signal }),
+      recorded: (pointer) => {
+        if (!store) markUncommitted(repo, path);
+        changed = writePointer(repo, path, pointer);
+        if (store) unmarkUncommitted(repo, path);
+      },
+    });
+    if (captured.entries.length === 0) throw nothingIn(path, captured);
+    failures.push(...captured.failures);
+    added.push({ path, pointer: captured.pointer, changed, filesRead: captured.filesRead });
+  }
+  if (repo.config.autostage) stageFiles(repo, filesOf(paths));
+  return { added, failures };
 }
 
 function nothingIn(path: RepoPath, captured: Captured): DvError {
@@ -103,14 +125,16 @@ function planAdd(repo: Repo, paths: readonly RepoPath[]): void {
   assertNotInGit(repo, paths);
 }
 
-function assertNoStageOutput(repo: Repo, paths: readonly RepoPath[]): void {
+/** Refuses paths that a stage writes. */
+export function assertNoStageOutput(repo: Repo, paths: readonly RepoPath[]): void {
   for (const { path: output } of stageOutputs(repo)) {
     const repoPath = paths.find((path) => isWithin(path, output) || isWithin(output, path));
     if (repoPath !== undefined) throw new DvError('path-of-stage', { repoPath, output });
   }
 }
 
-function assertNoLinkAbove(repo: Repo, path: RepoPath): void {
+/** Refuses a path below a link: it would lead somewhere else. */
+export function assertNoLinkAbove(repo: Repo, path: RepoPath): void {
   for (let folder = parentOf(path); folder !== ''; folder = parentOf(folder)) {
     const absolute = absolutePath(repo, folder);
     if (lstatSync(absolute).isSymbolicLink()) {
@@ -120,7 +144,7 @@ function assertNoLinkAbove(repo: Repo, path: RepoPath): void {
 }
 
 /** A file belongs to git or to dv, not to both. */
-function assertNotInGit(repo: Repo, paths: readonly RepoPath[]): void {
+export function assertNotInGit(repo: Repo, paths: readonly RepoPath[]): void {
   const listed = repo.git.output(['--literal-pathspecs', 'ls-files', '-z', '--cached', '--', ...paths]);
   const example = listed.split('\0')[0];
   if (example === undefined || example === '') return;
@@ -128,14 +152,13 @@ function assertNotInGit(repo: Repo, paths: readonly RepoPath[]): void {
   throw new DvError('path-tracked-by-git', { repoPath, example });
 }
 
-/** Writes the pointer, last, and the line that keeps git away from the data. */
-function record(repo: Repo, path: RepoPath, captured: Captured): AddedPath {
-  const { pointer, filesRead } = captured;
+/** Writes the pointer, and first the line that keeps git away from the data; says whether the pointer changed. */
+function writePointer(repo: Repo, path: RepoPath, pointer: Pointer): boolean {
   const before = pointerBefore(repo, path);
-  const changed = before === undefined || formatPointer(before) !== formatPointer(pointer);
   ensureIgnored(repo, path);
-  if (changed) writeFileAtomic(absolutePath(repo, pointerPathOf(path)), formatPointer(pointer));
-  return { path, pointer, changed, filesRead };
+  if (before !== undefined && formatPointer(before) === formatPointer(pointer)) return false;
+  writeFileAtomic(absolutePath(repo, pointerPathOf(path)), formatPointer(pointer));
+  return true;
 }
 
 /** The pointer that stands there; a broken one (a merge conflict) is replaced. */
@@ -148,8 +171,6 @@ function pointerBefore(repo: Repo, path: RepoPath): Pointer | undefined {
   }
 }
 
-/** Puts pointers and ignore files into git's index, also where a rule of the user's ignores them. */
-function stage(repo: Repo, paths: readonly RepoPath[]): void {
-  const files = new Set<string>(paths.flatMap((path) => [pointerPathOf(path), gitignoreOf(path)]));
-  repo.git.output(['--literal-pathspecs', 'add', '--force', '--', ...files]);
-}
+/** The files by which git knows of tracked paths. */
+export const filesOf = (paths: readonly RepoPath[]): RepoPath[] =>
+  paths.flatMap((path) => [pointerPathOf(path) as RepoPath, gitignoreOf(path)]);

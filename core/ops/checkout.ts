@@ -1,16 +1,16 @@
 /** `dv checkout`: the workspace follows the pointers as they stand, and the outputs stages.lock records. */
-import { DvError } from '../errors.ts';
 import type { Report } from '../events.ts';
-import { isWithin, type RepoPath } from '../model/repo-path.ts';
+import type { RepoPath } from '../model/repo-path.ts';
 import { withLock } from '../store/lock.ts';
 import { type Materialised, materialise, type Target } from '../store/materialise.ts';
 import type { Repo } from '../store/repo.ts';
 import { listOtherPlaced } from '../store/stat-index.ts';
+import { chooseWhole } from './choose-data.ts';
 import { listWorkspaceData } from './workspace-data.ts';
 
 /** How to check out. */
 export interface CheckoutOptions {
-  /** Only these tracked paths, or those below these folders; by default everything. */
+  /** Only these tracked paths, those below these folders, or (as a pattern) matched; by default everything. */
   readonly paths?: readonly RepoPath[];
   /** Replace local changes, after saving them into the cache. */
   readonly force: boolean;
@@ -23,7 +23,7 @@ export interface CheckoutOptions {
 /**
  * Brings the workspace to its pointers. Data whose pointer is gone (another branch's) is removed where it was
  * not changed. Never fetches.
- * @throws {DvError} path-not-tracked, object-damaged, invalid-file, locked, disk-full, not-writable
+ * @throws {DvError} path-not-tracked, path-part, object-damaged, invalid-file, locked, disk-full, not-writable
  */
 export async function checkout(repo: Repo, options: CheckoutOptions): Promise<Materialised> {
   return withLock(repo, { command: 'dv checkout', signal: options.signal }, async () =>
@@ -43,9 +43,5 @@ async function planTargets(repo: Repo, paths: readonly RepoPath[] | undefined): 
   // What is gone first: it may have to make room.
   const all: Target[] = [...gone, ...data];
   if (paths === undefined) return all;
-  for (const path of paths) {
-    if (!data.some((entry) => isWithin(entry.path, path)))
-      throw new DvError('path-not-tracked', { repoPath: path });
-  }
-  return data.filter((entry) => paths.some((path) => isWithin(entry.path, path)));
+  return [...chooseWhole(data, paths)];
 }

@@ -18,13 +18,8 @@ import { readIdentity, rootKey } from '../store/remote-layout.ts';
 import { RemoteState } from '../store/remote-state.ts';
 import type { Repo } from '../store/repo.ts';
 import { ThreadPool } from '../store/thread-pool.ts';
-import {
-  distinctData,
-  distinctSnapshots,
-  readSelection,
-  type Selection,
-  withinPaths,
-} from './transfer/data-sets.ts';
+import { type ChosenData, chooseData } from './choose-data.ts';
+import { distinctContents, distinctSnapshots, readSelection, type Selection } from './transfer/data-sets.ts';
 import { type Known, listIdx, loadIndexes } from './transfer/known.ts';
 import { receive, type Wanted } from './transfer/receive.ts';
 import { listMissingRuns, receiveRuns, refsOfRun } from './transfer/runs.ts';
@@ -35,8 +30,10 @@ export interface FetchOptions {
   readonly sets?: readonly (readonly DataRef[])[];
   /** Which commits; by default the workspace as it stands. */
   readonly select?: Selection;
-  /** Only these tracked paths, or those below these folders. */
+  /** Only what is at, below or (as a pattern) matched by these paths; they may lie inside a tracked folder. */
   readonly paths?: readonly RepoPath[];
+  /** Only find out what would be fetched: listings, which tell, are fetched all the same. */
+  readonly dryRun?: boolean;
   readonly report?: Report;
   readonly signal?: AbortSignal;
 }
@@ -50,7 +47,7 @@ export interface NotFetched {
   readonly reason: 'missing' | 'damaged';
 }
 
-/** What a fetch did. */
+/** What a fetch did (or, with `dryRun`, would do). */
 export interface FetchResult {
   /** The remote's URL. */
   readonly remote: string;
@@ -82,16 +79,26 @@ export async function fetch(repo: Repo, target: Remote, options: FetchOptions = 
     options.sets === undefined
       ? await readSelection(repo, options.select ?? { workspace: true, revisions: [], all: false })
       : distinctSnapshots(options.sets);
-  const refs = withinPaths(distinctData(snapshots), options.paths);
-  const open = refs.filter((ref) => !isComplete(repo, ref));
+  const choice = chooseData(
+    snapshots.flatMap((snapshot) => snapshot.refs),
+    options.paths,
+  );
+  // Of the same content at two paths, other parts may be wanted.
+  const whole = distinctContents(choice.data.filter((ref) => ref.part === undefined));
+  const parts = choice.data.filter((ref) => ref.part !== undefined);
+  const open = [...whole, ...parts].filter((ref) => !isComplete(repo, ref));
   if (open.length === 0) {
+    choice.checkUsed();
     return { remote: remote.url, objects: 0, files: 0, bytes: 0, requests: 0, upToDate: true, failures: [] };
   }
   removeOldTemporaries(repo);
   const pool = new ThreadPool();
   const writer = new CacheWriter(repo, pool);
   try {
-    return await new Fetching(repo, remote, writer, report, signal).run(snapshots, open);
+    const fetching = new Fetching(repo, remote, writer, report, signal);
+    const result = await fetching.run(snapshots, open, options.dryRun ?? false);
+    choice.checkUsed();
+    return result;
   } finally {
     writer.discard();
     await pool.close();
@@ -116,11 +123,12 @@ export async function fetchRuns(
 }
 
 /** Whether the cache holds everything a ref stands for. Damage in listings counts as missing. */
-function isComplete(repo: Repo, { pointer }: DataRef): boolean {
+function isComplete(repo: Repo, { path, pointer, part }: ChosenData): boolean {
   if (!hasObject(repo, pointer.digest)) return false;
   if (pointer.kind === 'file') return true;
   try {
-    const entries = readTree(pointer.digest, (digest) => readObject(repo, digest));
+    const all = readTree(pointer.digest, (digest) => readObject(repo, digest));
+    const entries = part === undefined ? all : all.filter((entry) => part(`${path}/${entry.path}`));
     return (
       missingObjects(
         repo,
@@ -173,7 +181,11 @@ class Fetching {
     this.#state = new RemoteState(repo.dvDir, remote.url);
   }
 
-  async run(snapshots: readonly Snapshot[], open: readonly DataRef[]): Promise<FetchResult> {
+  async run(
+    snapshots: readonly Snapshot[],
+    open: readonly ChosenData[],
+    dryRun: boolean,
+  ): Promise<FetchResult> {
     const trees = open.filter((ref) => ref.pointer.kind === 'tree');
     const files = open.filter((ref) => ref.pointer.kind === 'file');
     const [identity, treeRoots, filePlaces] = await Promise.all([
@@ -195,8 +207,11 @@ class Fetching {
       }),
     );
     for (const ref of trees) wanted.push(...this.#entriesOf(ref, treeRoots.get(ref.pointer.digest)));
-    await this.#fetchAll(wanted);
-    await this.#fetchRuns();
+    if (dryRun) this.#countOnly(wanted);
+    else {
+      await this.#fetchAll(wanted);
+      await this.#fetchRuns();
+    }
     return {
       remote: this.#remote.url,
       objects: this.#objects,
@@ -206,6 +221,15 @@ class Fetching {
       upToDate: false,
       failures: this.#failures,
     };
+  }
+
+  /** Counts files as if they had come. */
+  #countOnly(wanted: readonly Open[]): void {
+    for (const { sizeBytes } of new Map(wanted.map((object) => [object.digest, object])).values()) {
+      this.#objects++;
+      this.#files++;
+      this.#bytes += sizeBytes;
+    }
   }
 
   /** Run cache entries, and the metrics of those whose outputs are all here: these can be restored at once. */
@@ -335,7 +359,7 @@ class Fetching {
   }
 
   /** What a tree's listing names and the cache lacks. A listing that did not arrive is named already. */
-  #entriesOf({ path, pointer }: DataRef, root: TreeRoot | undefined): Open[] {
+  #entriesOf({ path, pointer, part }: ChosenData, root: TreeRoot | undefined): Open[] {
     const read = (digest: Digest) => readObject(this.#repo, digest);
     try {
       const entries = readTree(pointer.digest, read);
@@ -356,7 +380,7 @@ class Fetching {
         ),
       );
       return entries.flatMap((entry, i) =>
-        missing.has(entry.digest)
+        missing.has(entry.digest) && (part === undefined || part(`${path}/${entry.path}`))
           ? {
               digest: entry.digest,
               sizeBytes: entry.sizeBytes,

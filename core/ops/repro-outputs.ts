@@ -6,6 +6,7 @@ import { type Report, silent } from '../events.ts';
 import type { Digest } from '../model/digest.ts';
 import type { Pointer } from '../model/pointer.ts';
 import { parentOf, type RepoPath } from '../model/repo-path.ts';
+import { restoreCommand } from '../model/shell.ts';
 import { readTree } from '../model/tree.ts';
 import type { LockEntry } from '../pipeline/lock-file.ts';
 import { noteRunning, readNote } from '../pipeline/running.ts';
@@ -126,12 +127,14 @@ function warnSaved(job: OutputJob, path: RepoPath, digest: Digest, origin: Origi
   if (origin === 'edited') {
     report({
       type: 'warning',
-      message: `${path} is not what ${name} wrote; what it held is saved in the cache as ${digest}`,
+      message: `${path} is not what ${name} wrote; what it held is saved`,
+      hint: `to get it back: ${restoreCommand({ path, digest }, false)}`,
     });
   } else if (origin === 'interrupted') {
     report({
       type: 'warning',
-      message: `${path} is what an interrupted dv repro of ${name} left; it is saved in the cache as ${digest}`,
+      message: `${path} is what an interrupted dv repro of ${name} left; it is saved`,
+      hint: `to get it back: ${restoreCommand({ path, digest }, false)}`,
     });
   }
 }

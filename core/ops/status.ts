@@ -8,19 +8,24 @@ import { diffEntries, readTree, type TreeChange } from '../model/tree.ts';
 import { stagesFileName } from '../pipeline/stage.ts';
 import { hasObject, readObject } from '../store/cache.ts';
 import { type Captured, capture } from '../store/capture.ts';
+import { missingObjects } from '../store/objects.ts';
 import { absolutePath, type Repo } from '../store/repo.ts';
 import { listTracked } from '../store/tracked.ts';
+import { listUncommitted } from '../store/uncommitted.ts';
 import type { StageStatus } from './repro.ts';
 import { listWorkspaceData } from './workspace-data.ts';
 
 /** How the files at a tracked path stand to its pointer. */
-export type PathState = 'clean' | 'modified' | 'missing' | 'not-in-cache' | 'unreadable';
+export type PathState = 'clean' | 'modified' | 'missing' | 'uncommitted' | 'not-in-cache' | 'unreadable';
 
 /** One tracked path. */
 export interface PathStatus {
   readonly path: RepoPath;
   readonly kind: Pointer['kind'];
-  /** `not-in-cache`: nothing is in the workspace, and the cache lacks what should be. */
+  /**
+   * `not-in-cache`: nothing is in the workspace, and the cache lacks what should be. `uncommitted`: as recorded with
+   * `dv add --no-commit`, and bytes are still only in the workspace.
+   */
   readonly state: PathState;
   readonly added: number;
   readonly modified: number;
@@ -109,7 +114,7 @@ async function statusOf(
     return { ...base, state: here ? 'missing' : 'not-in-cache', deleted };
   }
   if (captured.pointer.digest === pointer.digest && captured.pointer.kind === pointer.kind) {
-    return { ...base, state: 'clean', captured };
+    return { ...base, state: isUncommitted(repo, path, captured) ? 'uncommitted' : 'clean', captured };
   }
   const changes = compare(repo, pointer, captured);
   if (changes === undefined) return { ...base, state: 'modified', captured };
@@ -117,6 +122,17 @@ async function statusOf(
   const deleted = changes.filter((change) => change.after === undefined).length;
   const modified = changes.length - added - deleted;
   return { ...base, state: 'modified', added, deleted, modified, captured };
+}
+
+/** Only noted paths are looked up in the cache: for all of them that would take longer than the rest of status. */
+function isUncommitted(repo: Repo, path: RepoPath, captured: Captured): boolean {
+  if (!listUncommitted(repo).has(path)) return false;
+  return (
+    missingObjects(
+      repo,
+      captured.entries.map((entry) => entry.digest),
+    ).length > 0
+  );
 }
 
 /** What differs, or undefined when the cache lacks the tree the pointer names. */

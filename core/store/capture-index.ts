@@ -3,15 +3,16 @@ import { DvError } from '../errors.ts';
 import type { Digest } from '../model/digest.ts';
 import type { Pointer } from '../model/pointer.ts';
 import type { RepoPath } from '../model/repo-path.ts';
-import { readTree, type TreeEntry } from '../model/tree.ts';
-import { type Cache, readObject } from './cache.ts';
+import { readTree, type TreeEntry, treeObjects } from '../model/tree.ts';
+import { type Cache, hasObject, readObject } from './cache.ts';
 import type { Repo } from './repo.ts';
 import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
-import { isTrusted, type StatIndex, saveStatIndex } from './stat-index.ts';
+import { hashPaths, isTrusted, type StatIndex, saveStatIndex } from './stat-index.ts';
 
 /** What the last look at the path left behind: its listing and the columns that belong to it. */
 export interface Known {
   readonly index: StatIndex;
+  /** Read from the cache when first asked for: most looks find nothing changed, and need no listing to say so. */
   readonly entries: readonly TreeEntry[];
 }
 
@@ -31,16 +32,47 @@ export function entriesOfIndex(cache: Cache, index: StatIndex): readonly TreeEnt
   }
 }
 
-/** What an index knows; undefined when the tree it names is not in the cache any more. */
-export function knownBy(repo: Repo, index: StatIndex): Known | undefined {
+/**
+ * What an index knows; undefined when the tree it names is not in the cache any more.
+ * @param isListed whether the paths found are already known to be the listing's, so that it may not be needed.
+ */
+export function knownBy(repo: Repo, index: StatIndex, isListed: boolean): Known | undefined {
+  if (isListed && index.kind === 'tree' && hasListing(repo, index.digest)) {
+    return new LazyKnown(index, () => readTree(index.digest, (digest) => readObject(repo, digest)));
+  }
   const entries = entriesOfIndex(repo, index);
   return entries === undefined ? undefined : { index, entries };
 }
 
+class LazyKnown implements Known {
+  readonly index: StatIndex;
+  readonly #read: () => readonly TreeEntry[];
+  #entries: readonly TreeEntry[] | undefined;
+
+  constructor(index: StatIndex, read: () => readonly TreeEntry[]) {
+    this.index = index;
+    this.#read = read;
+  }
+
+  get entries(): readonly TreeEntry[] {
+    this.#entries ??= this.#read();
+    return this.#entries;
+  }
+}
+
+/** Whether a tree's own objects are in the cache, all of them; what they hold is not checked. */
+function hasListing(repo: Repo, tree: Digest): boolean {
+  try {
+    return treeObjects(tree, (digest) => readObject(repo, digest)).every((digest) => hasObject(repo, digest));
+  } catch (error) {
+    if (error instanceof DvError) return false;
+    throw error;
+  }
+}
+
 /** Without storing, an index is worth saving when it will be readable: the tree it names must be in the cache. */
-export function isWorthSaving(known: Known | undefined, pointer: Pointer, filesRead: number): boolean {
-  if (filesRead === 0) return false;
-  return pointer.kind === 'file' || known?.index.digest === pointer.digest;
+export function isWorthSaving(repo: Repo, pointer: Pointer, filesRead: number): boolean {
+  return filesRead > 0 && (pointer.kind === 'file' || hasObject(repo, pointer.digest));
 }
 
 /**
@@ -71,8 +103,8 @@ export async function refreshIndex(
       columns.set(now, row * statWidth);
     } else columns[row * statWidth] = statMissing;
   }
-  const { path, kind, digest, placed } = index;
-  await saveStatIndex(repo, { path, kind, digest, placed, columns });
+  const { path, kind, digest, pathsHash, placed } = index;
+  await saveStatIndex(repo, { path, kind, digest, pathsHash, placed, columns });
 }
 
 /** Writes the index of what was captured. */
@@ -80,10 +112,17 @@ export async function saveIndex(
   repo: Repo,
   path: RepoPath,
   pointer: Pointer,
-  found: { columns: Float64Array; kept: readonly number[]; placed: boolean },
+  found: {
+    paths: readonly RepoPath[];
+    columns: Float64Array;
+    /** Positions, among the paths, of those that are in the listing. */
+    kept: readonly number[];
+    placed: boolean;
+  },
 ): Promise<void> {
-  let { columns } = found;
+  let { columns, paths } = found;
   if (found.kept.length * statWidth !== columns.length) {
+    paths = found.kept.map((i) => found.paths[i]!);
     columns = new Float64Array(found.kept.length * statWidth);
     found.kept.forEach((i, row) => {
       columns.set(found.columns.subarray(i * statWidth, (i + 1) * statWidth), row * statWidth);
@@ -96,6 +135,7 @@ export async function saveIndex(
     path,
     kind: pointer.kind,
     digest: pointer.digest,
+    pathsHash: await hashPaths(paths.length === 0 ? [] : [paths.join('\0')]),
     placed: found.placed,
     columns,
   });

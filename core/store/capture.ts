@@ -11,7 +11,7 @@ import { isWorthSaving, type Known, knownBy, refreshIndex, saveIndex } from './c
 import { missingObjects } from './objects.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
-import { loadStatIndex, looksUnchanged } from './stat-index.ts';
+import { hashPaths, loadStatIndex, looksUnchanged, type StatIndex } from './stat-index.ts';
 import { type Survey, survey } from './survey.ts';
 import { ThreadPool } from './thread-pool.ts';
 import type { WalkProblem } from './walk.ts';
@@ -38,6 +38,17 @@ export interface Captured {
 export interface CaptureOptions {
   /** Whether objects (files and the tree) are put into the cache; otherwise only digests are computed. */
   readonly store: boolean;
+  /**
+   * Without `store`: notes what is there as recorded all the same, and puts the listing, which is small, into the
+   * cache. The files' own bytes are then nowhere but in the workspace.
+   */
+  readonly record?: boolean;
+  /**
+   * Called with what a pointer has to say when all that must be in the cache is durable, and before the stat index says
+   * that it is recorded. A pointer is written here: were it written later, a command killed in between would leave
+   * files that look recorded, and that the next checkout would replace. Not called for a folder without files.
+   */
+  readonly recorded?: (pointer: Pointer) => void;
   /**
    * Keeps the listing of a folder that dv does not track, so that the next look reads only what changed.
    * Has no effect on tracked paths, whose index must go on saying what dv recorded.
@@ -87,6 +98,7 @@ async function surveyPath(
     paths,
     problems: [],
     columns: await statAll(work.pool, absolutePath(repo, path), paths, options.signal),
+    pathsHash: await hashPaths(paths),
   };
 }
 
@@ -97,15 +109,26 @@ async function captureWith(
   options: CaptureOptions,
 ): Promise<Captured> {
   const { writer, isFolder } = work;
+  const record = options.store || options.record === true;
   const report = options.report ?? silent;
   const folder = absolutePath(repo, path);
   const index = await loadStatIndex(repo, path);
   const expected = (index?.columns.length ?? 0) / statWidth;
-  // Threads look at the files while this one reads the listing they are compared with.
-  const looking = surveyPath(repo, path, work, { expected, signal: options.signal });
-  looking.catch(() => {});
-  const known = index && knownBy(repo, index);
-  const { paths, problems, columns } = await looking;
+  const found = await surveyPath(repo, path, work, { expected, signal: options.signal });
+  const { problems, columns } = found;
+  const isListed = index !== undefined && index.pathsHash === found.pathsHash;
+  const known = index && knownBy(repo, index, isListed);
+  if (known !== undefined && isListed && !record && isAsIndexed(known.index, isFolder, columns)) {
+    return {
+      pointer: describeIndexed(known.index),
+      get entries() {
+        return known.entries;
+      },
+      failures: problems.map(asFailure(path)),
+      filesRead: 0,
+    };
+  }
+  const { paths } = found;
   const rowOf = known === undefined ? [] : matchRows(known.entries, paths);
 
   const digests = new Array<Digest | undefined>(paths.length);
@@ -115,10 +138,6 @@ async function captureWith(
     if (known !== undefined && row >= 0 && looksUnchanged(known.index, row, columns, i)) {
       digests[i] = known.entries[row]!.digest;
     } else toRead.push(i);
-  }
-  if (known !== undefined && isAsKnown(known, isFolder, paths.length, toRead.length) && !options.store) {
-    const pointer = describeKnown(known);
-    return { pointer, entries: known.entries, failures: problems.map(asFailure(path)), filesRead: 0 };
   }
   if (options.store && toRead.length < paths.length) {
     const absent = new Set(
@@ -153,18 +172,17 @@ async function captureWith(
     kept.push(i);
   }
   const remember = options.remember === true && known?.index.placed !== true && toRead.length > 0;
-  const pointer = await describe(isFolder, entries, known, writer, options.store || remember);
+  const pointer = await describe(isFolder, entries, known, writer, record || remember);
   await writer.commit();
-  if (known?.index.placed === true && !options.store) {
+  if (pointer !== undefined && entries.length > 0) options.recorded?.(pointer);
+  if (known?.index.placed === true && !record) {
     if (toRead.length > 0) await refreshIndex(repo, known, { rowOf, digests, columns, toRead });
-  } else if (
-    pointer !== undefined &&
-    (options.store || remember || isWorthSaving(known, pointer, toRead.length))
-  ) {
+  } else if (pointer !== undefined && (record || remember || isWorthSaving(repo, pointer, toRead.length))) {
     await saveIndex(repo, path, pointer, {
+      paths,
       columns,
       kept,
-      placed: options.store || known?.index.placed === true,
+      placed: record || known?.index.placed === true,
     });
   }
   if (pointer === undefined) {
@@ -182,16 +200,21 @@ const asFailure = (path: RepoPath) => (problem: WalkProblem) => ({
   reason: problem.reason,
 });
 
-/** Whether every file is there and looks as it did; as many paths as entries, all matched, are the same paths. */
-function isAsKnown(known: Known, isFolder: boolean, files: number, toRead: number): boolean {
-  return toRead === 0 && files === known.entries.length && isFolder === (known.index.kind === 'tree');
+/** Whether every file looks as it did; the paths are known to be the same. */
+function isAsIndexed(index: StatIndex, isFolder: boolean, columns: Float64Array): boolean {
+  if ((index.kind === 'tree') !== isFolder || index.columns.length !== columns.length) return false;
+  const rows = columns.length / statWidth;
+  for (let row = 0; row < rows; row++) if (!looksUnchanged(index, row, columns, row)) return false;
+  return true;
 }
 
-function describeKnown({ index, entries }: Known): Pointer {
-  const bytes = totalBytes(entries);
-  return index.kind === 'tree'
-    ? { kind: 'tree', digest: index.digest, files: entries.length, bytes }
-    : { kind: 'file', digest: index.digest, bytes };
+/** The pointer of a path that is as its index says. */
+function describeIndexed({ kind, digest, columns }: StatIndex): Pointer {
+  let bytes = 0;
+  for (let at = 0; at < columns.length; at += statWidth) bytes += columns[at]!;
+  return kind === 'tree'
+    ? { kind, digest, files: columns.length / statWidth, bytes }
+    : { kind, digest, bytes };
 }
 
 /** Looks at every file. */

@@ -106,3 +106,43 @@ export function openGit(cwd: string, env: NodeJS.ProcessEnv): Git {
     start: (args) => spawn('git', args, { cwd, env: environment, windowsHide: true }),
   };
 }
+
+/**
+ * Runs git for as long as it takes, without blocking this process, and ends it when the signal says so.
+ * @param options.talk lets it speak on this process's standard error, and ask on the terminal; else what it says is
+ *   given back.
+ * @throws {DvError} git-missing
+ */
+export function runWatched(
+  args: readonly string[],
+  options: { cwd: string; env: NodeJS.ProcessEnv; talk: boolean; signal: AbortSignal },
+): Promise<{ status: number; stderr: string }> {
+  const { cwd, env, talk, signal } = options;
+  return new Promise((resolve, reject) => {
+    const child = spawn('git', args, {
+      cwd,
+      env: talk ? env : { ...env, GIT_TERMINAL_PROMPT: '0' },
+      stdio: talk ? ['inherit', 'ignore', 'inherit'] : ['ignore', 'ignore', 'pipe'],
+      windowsHide: true,
+    });
+    const pieces: Buffer[] = [];
+    child.stderr?.on('data', (piece: Buffer) => pieces.push(piece));
+    // A Ctrl-C on the terminal reaches git by itself; a signal to this process alone does not.
+    const stop = () => void child.kill('SIGTERM');
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    child.on('error', (error) => {
+      signal.removeEventListener('abort', stop);
+      const missing = systemCode(error) === 'ENOENT' && existsSync(cwd);
+      reject(missing ? new DvError('git-missing', { need: `\`git ${args[0]}\`` }) : error);
+    });
+    // Programs git started may hold the pipe open when git has been stopped: nobody waits for them.
+    child.on('exit', () => {
+      if (signal.aborted) resolve({ status: 1, stderr: '' });
+    });
+    child.on('close', (code) => {
+      signal.removeEventListener('abort', stop);
+      resolve({ status: code ?? 1, stderr: Buffer.concat(pieces).toString() });
+    });
+  });
+}

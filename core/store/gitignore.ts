@@ -1,5 +1,5 @@
 /** Keeps git away from what dv tracks: one line in the `.gitignore` beside it. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { systemCode } from '../errors.ts';
 import { baseName, joinPaths, parentOf, type RepoPath } from '../model/repo-path.ts';
 import { writeFileAtomic } from './atomic.ts';
@@ -46,7 +46,7 @@ export function ensureIgnored(repo: Repo, repoPath: RepoPath): boolean {
 }
 
 /**
- * Removes a path's line; the file stays, empty or not, as git may track it.
+ * Removes a path's line, and the file when nothing else is in it.
  * @returns whether the file was changed.
  */
 export function removeIgnored(repo: Repo, repoPath: RepoPath): boolean {
@@ -57,6 +57,7 @@ export function removeIgnored(repo: Repo, repoPath: RepoPath): boolean {
   const lines = text.split('\n');
   const kept = lines.filter((candidate) => candidate.replace(/\r$/, '') !== line);
   if (kept.length === lines.length) return false;
-  writeFileAtomic(absolutePath(repo, file), kept.join('\n'));
+  if (kept.every((rest) => rest === '')) rmSync(absolutePath(repo, file));
+  else writeFileAtomic(absolutePath(repo, file), kept.join('\n'));
   return true;
 }

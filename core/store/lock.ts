@@ -125,7 +125,7 @@ function sweepUnfinished(path: string): void {
  * @throws {DvError} locked, not-writable, disk-full
  */
 export async function takeLock(
-  repo: Pick<Repo, 'gitDir'>,
+  repo: Repo,
   command: string,
   signal?: AbortSignal,
   name = 'lock',

@@ -12,7 +12,7 @@ import type { Target } from './materialise.ts';
 import { type Plan, pathOf, type Work } from './materialise-plan.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, statMissing, statWidth, unlinkIfThere } from './stat-files.ts';
-import { isTrusted, removeStatIndex, saveStatIndex } from './stat-index.ts';
+import { hashPaths, isTrusted, removeStatIndex, saveStatIndex } from './stat-index.ts';
 
 /** Carries a plan out: deletions, folders, files, then the stat index. */
 export async function applyPlan(repo: Repo, plan: Plan, work: Work): Promise<void> {
@@ -53,7 +53,8 @@ export async function applyPlan(repo: Repo, plan: Plan, work: Work): Promise<voi
   await writeAll(repo, { plan, folder, writes: ready, unknown, count }, work);
 
   // Files of the user's own that stay where data was are named once; from then on they are untracked files.
-  if (target.pointer === undefined) removeStatIndex(repo, target.path);
+  if (target.edit !== undefined) await noteEdits(repo, plan, unknown);
+  else if (target.pointer === undefined) removeStatIndex(repo, target.path);
   else await saveNewIndex(repo, plan, unknown);
   if (count.created + count.replaced + count.deleted > 0)
     outcome.changed.push({ path: target.path, ...count });
@@ -197,7 +198,33 @@ async function saveNewIndex(repo: Repo, plan: Plan, unknown: ReadonlySet<string>
     path: plan.target.path,
     kind: pointer.kind,
     digest: pointer.digest,
+    pathsHash: await hashPaths(after.length === 0 ? [] : [after.map(({ path }) => path).join('\0')]),
     placed: true,
     columns,
   });
+}
+
+/** After an edit the index names what it named before; only rows of files that are still as recorded are kept. */
+async function noteEdits(repo: Repo, plan: Plan, unknown: ReadonlySet<string>): Promise<void> {
+  const { index, changes, actions } = plan;
+  const entries = index && entriesOfIndex(repo, index);
+  if (index === undefined || entries === undefined) return;
+  const changeOf = new Map(changes.map((change, i) => [change.path as string, i]));
+  const columns = index.columns.slice();
+  entries.forEach((entry, row) => {
+    const at = row * statWidth;
+    const i = changeOf.get(entry.path);
+    if (i === undefined || actions[i] === 'none') {
+      // The new index is younger, and would trust what the old one did not.
+      if (!isTrusted(index, row)) columns[at] = statMissing;
+      return;
+    }
+    const { after } = changes[i]!;
+    const asRecorded = after?.digest === entry.digest && after.mode === entry.mode;
+    if (asRecorded && !unknown.has(entry.path)) {
+      columns.set(plan.columns.subarray(i * statWidth, (i + 1) * statWidth), at);
+    } else columns[at] = statMissing;
+  });
+  const { path, kind, digest, pathsHash, placed } = index;
+  await saveStatIndex(repo, { path, kind, digest, pathsHash, placed, columns });
 }

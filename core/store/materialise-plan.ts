@@ -7,7 +7,7 @@ import { diffEntries, sameEntry, type TreeChange, type TreeEntry } from '../mode
 import { CacheWriter } from './cache-writer.ts';
 import { statAll } from './capture.ts';
 import { entriesOfIndex } from './capture-index.ts';
-import type { MaterialisedPath, MaterialiseOptions, Target } from './materialise.ts';
+import type { MaterialisedPath, MaterialiseOptions, Saved, Target } from './materialise.ts';
 import { missingObjects } from './objects.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
@@ -47,7 +47,7 @@ export interface Work extends MaterialiseOptions {
   readonly outcome: {
     changed: MaterialisedPath[];
     kept: RepoPath[];
-    saved: { path: RepoPath; digest: Digest }[];
+    saved: Saved[];
     missing: { path: RepoPath; digests: readonly Digest[] }[];
     failures: { path: RepoPath; reason: string }[];
   };
@@ -63,7 +63,10 @@ export async function makePlan(
 ): Promise<Plan> {
   const before = (index && entriesOfIndex(repo, index)) ?? [];
   const known = before.length > 0 ? index : undefined;
-  const changes: TreeChange[] = work.complete ? everyEntry(before, after) : diffEntries(before, after);
+  const only = target.edit?.only ?? (() => true);
+  const changes = (work.complete ? everyEntry(before, after) : diffEntries(before, after)).filter((change) =>
+    only(change.path),
+  );
   const rows = rowsOf(before, changes);
   const folder = absolutePath(repo, target.path);
   const paths = changes.map((change) => change.path);
@@ -178,7 +181,9 @@ async function decideByContent(
           } else if (wasBefore) actions[i] = change.after === undefined ? 'delete' : 'replace';
           else if (work.force) {
             actions[i] = change.after === undefined ? 'delete' : 'replace';
-            work.outcome.saved.push({ path: pathOf(job.target, change), digest });
+            const sizeBytes = Math.max(0, columns[i * statWidth]!);
+            const saved = { path: pathOf(job.target, change), digest, sizeBytes };
+            work.outcome.saved.push(mode === undefined || mode === '-' ? saved : { ...saved, mode });
           } else actions[i] = 'keep';
         });
       },

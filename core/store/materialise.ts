@@ -3,10 +3,10 @@ import { DvError } from '../errors.ts';
 import type { Report } from '../events.ts';
 import type { Digest } from '../model/digest.ts';
 import type { Pointer } from '../model/pointer.ts';
-import type { RepoPath } from '../model/repo-path.ts';
-import { readTree, type TreeEntry } from '../model/tree.ts';
+import { comparePaths, type RepoPath } from '../model/repo-path.ts';
+import { encodeTree, type FileMode, readTree, type TreeEntry } from '../model/tree.ts';
 import { readObject } from './cache.ts';
-import { explainWriteFailure } from './cache-writer.ts';
+import { CacheWriter, explainWriteFailure } from './cache-writer.ts';
 import { markFinished, markUnfinished, sweepUnfinished } from './leftovers.ts';
 import { applyPlan } from './materialise-apply.ts';
 import { makePlan, type Work } from './materialise-plan.ts';
@@ -20,6 +20,19 @@ import { ThreadPool } from './thread-pool.ts';
 export interface Target {
   readonly path: RepoPath;
   readonly pointer?: Pointer;
+  /** Set when what is written is to count as an edit of the user's, as `dv restore` does. */
+  readonly edit?: Edit;
+}
+
+/**
+ * Something brought into the workspace that the pointers need not stand for. The stat index goes on naming what dv
+ * put there before, so that the next checkout takes the files for the user's own, and status tells the difference.
+ */
+export interface Edit {
+  /** Only these files, by their path below the target; by default all. */
+  readonly only?: (file: string) => boolean;
+  /** What a single file is to be; by default as dv last put it there. */
+  readonly mode?: FileMode;
 }
 
 /** How to materialise. */
@@ -33,6 +46,23 @@ export interface MaterialiseOptions {
   readonly force: boolean;
   readonly report?: Report;
   readonly signal?: AbortSignal;
+}
+
+/** A file that was replaced by force: its bytes are an object in the cache. */
+export interface Saved {
+  readonly path: RepoPath;
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  /** What it was, if no plain file. */
+  readonly mode?: FileMode;
+}
+
+/** Many files of one target that were replaced by force, as one tree: one command brings them all back. */
+export interface SavedTogether {
+  readonly path: RepoPath;
+  /** Of a tree that lists only these files. */
+  readonly digest: Digest;
+  readonly files: number;
 }
 
 /** What was done at one path. */
@@ -50,15 +80,20 @@ export interface Materialised {
   /** Files with local changes that were in the way and stay as they are. */
   readonly kept: readonly RepoPath[];
   /** Files that were replaced by force; their bytes are in the cache under these digests. */
-  readonly saved: readonly { path: RepoPath; digest: Digest }[];
+  readonly saved: readonly Saved[];
+  /** The same once more, where a target had so many that nobody would bring them back one by one. */
+  readonly savedTogether: readonly SavedTogether[];
   /** Targets whose data is not (all) in the cache; nothing was changed at these. */
   readonly missing: readonly { path: RepoPath; digests: readonly Digest[] }[];
   /** Files that could not be written, with the reason. */
   readonly failures: readonly { path: RepoPath; reason: string }[];
 }
 
-/** Reads what a pointer stands for as entries; a file is one entry with the path `''`. */
-function entriesOf(repo: Repo, pointer: Pointer | undefined, modeBits?: number): readonly TreeEntry[] {
+/**
+ * Reads what a pointer stands for as entries; a file is one entry with the path `''`.
+ * @throws {DvError} object-missing, object-damaged, invalid-file
+ */
+export function entriesOf(repo: Repo, pointer: Pointer | undefined, modeBits?: number): readonly TreeEntry[] {
   if (pointer === undefined) return [];
   if (pointer.kind === 'tree') return readTree(pointer.digest, (digest) => readObject(repo, digest));
   const mode = modeBits === undefined ? '-' : (fileModeOf(modeBits) ?? '-');
@@ -80,7 +115,8 @@ export async function materialise(
   const outcome = {
     changed: [] as MaterialisedPath[],
     kept: [] as RepoPath[],
-    saved: [] as { path: RepoPath; digest: Digest }[],
+    saved: [] as Saved[],
+    savedTogether: [] as SavedTogether[],
     missing: [] as { path: RepoPath; digests: readonly Digest[] }[],
     failures: [] as { path: RepoPath; reason: string }[],
   };
@@ -100,7 +136,10 @@ export async function materialise(
       const index = await loadStatIndex(repo, target.path);
       const placed = index?.placed ? index : undefined;
       if (!options.complete && isCurrent(placed, target.pointer)) continue;
+      const before = outcome.saved.length;
       await materialiseOne(repo, target, placed, { ...options, pool, outcome, mark });
+      const together = await saveTogether(repo, target.path, outcome.saved.slice(before));
+      if (together !== undefined) outcome.savedTogether.push(together);
     }
     if (marked) markFinished(repo);
   } catch (error) {
@@ -111,9 +150,51 @@ export async function materialise(
   return outcome;
 }
 
+/** From this many on, files that were saved get a tree of their own. */
+const worthTree = 20;
+
+/** Stores a tree of the files that were saved at a target, if they are many. */
+async function saveTogether(
+  repo: Repo,
+  path: RepoPath,
+  saved: readonly Saved[],
+): Promise<SavedTogether | undefined> {
+  if (saved.length < worthTree) return undefined;
+  const entries = saved
+    .map(({ mode = '-', digest, sizeBytes, ...file }) => ({
+      path: file.path.slice(path.length + 1) as RepoPath,
+      digest,
+      sizeBytes,
+      mode,
+    }))
+    .sort((a, b) => comparePaths(a.path, b.path));
+  const tree = await encodeTree(entries);
+  const writer = new CacheWriter(repo);
+  try {
+    for (const object of tree.objects) writer.add(object.digest, object.bytes);
+    await writer.commit();
+  } finally {
+    writer.discard();
+  }
+  return { path, digest: tree.digest, files: tree.files };
+}
+
 /** Whether the workspace already follows a pointer, as far as dv has put it there. */
 function isCurrent(index: StatIndex | undefined, pointer: Pointer | undefined): boolean {
   return index?.digest === pointer?.digest && index?.kind === pointer?.kind;
+}
+
+/** What a target is to hold. A file keeps the mode dv last gave it, unless it is to have another. */
+function wantedEntries(
+  repo: Repo,
+  { pointer, edit }: Target,
+  index: StatIndex | undefined,
+): readonly TreeEntry[] {
+  const entries = entriesOf(repo, pointer, index?.kind === 'file' ? index.columns[4] : undefined);
+  const mode = edit?.mode;
+  return mode === undefined || pointer?.kind !== 'file'
+    ? entries
+    : entries.map((entry) => ({ ...entry, mode }));
 }
 
 async function materialiseOne(
@@ -124,7 +205,7 @@ async function materialiseOne(
 ): Promise<void> {
   let after: readonly TreeEntry[];
   try {
-    after = entriesOf(repo, target.pointer, index?.kind === 'file' ? index.columns[4] : undefined);
+    after = wantedEntries(repo, target, index);
   } catch (error) {
     if (!(error instanceof DvError && error.code === 'object-missing')) throw error;
     work.outcome.missing.push({ path: target.path, digests: [target.pointer!.digest] });

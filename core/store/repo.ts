@@ -71,13 +71,16 @@ export function absolutePath(repo: Repo, repoPath: string): string {
 /**
  * Turns what a user typed into a path inside the repository. Links above the path are resolved, so that two
  * spellings of one folder are one path and none leads outside; the path itself is not.
+ * As in git, `:/` in front means from the top, wherever the user stands.
  * @param cwd absolute folder the user stands in.
  * @throws {DvError} path-outside, path-invalid.
  */
 export function toRepoPath(repo: Repo, cwd: string, typed: string): RepoPath {
   const invalid = (reason: string) => new DvError('path-invalid', { path: typed, reason });
   if (typed === '' || typed.includes('\0')) throw invalid(pathProblem(typed)!);
-  const absolute = resolve(realpathSync(cwd), typed);
+  const absolute = typed.startsWith(':/')
+    ? join(repo.root, typed.slice(2))
+    : resolve(realpathSync(cwd), typed);
   if (absolute === repo.root || realFolder(absolute) === repo.root) {
     throw invalid('it is the top of the repository');
   }

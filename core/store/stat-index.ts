@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import xxhash from 'xxhash-wasm';
+import xxhash, { type XXHash } from 'xxhash-wasm';
 import { systemCode } from '../errors.ts';
 import { type Digest, digestFromHex, hexOf } from '../model/digest.ts';
 import type { Pointer } from '../model/pointer.ts';
@@ -24,14 +24,16 @@ export interface StatIndex {
   readonly digest: Digest;
   /** Whether dv put the files there or recorded them, so that it may remove them again; else it only looked. */
   readonly placed: boolean;
+  /** Hash of the entries' paths (`hashPaths`): whether a folder holds the same names is known without the listing. */
+  readonly pathsHash: bigint;
   /** `statWidth` numbers per entry; size `statMissing` marks one that must be read to be known. */
   readonly columns: Float64Array;
   /** Rows whose mtime is this young or younger may have changed unseen: git's racy rule. Milliseconds since 1970. */
   readonly trustedBeforeMs: number;
 }
 
-const magic = 'dvindex1';
-const headerBytes = 56;
+const magic = 'dvindex2';
+const headerBytes = 64;
 /** Clock steps of common file systems (ext4: one tick of the kernel, 1-10 ms). */
 const timestampStepMs = 20;
 
@@ -40,10 +42,27 @@ const indexFile = (repo: Pick<Repo, 'indexDir'>, path: string) => join(repo.inde
 
 type Hash64 = (bytes: Uint8Array) => bigint;
 let hash64: Hash64 | undefined;
+let startHash: (() => XXHash<bigint>) | undefined;
 const loadHash = async () => {
-  hash64 ??= (await xxhash()).h64Raw;
+  if (hash64 === undefined) ({ h64Raw: hash64, create64: startHash } = await xxhash());
   return hash64;
 };
+
+/**
+ * Names a list of paths: xxHash64, seed 0, of their UTF-8 with a NUL between each two.
+ * @param parts the list, already joined by NUL, cut anywhere between two paths; no part is empty.
+ */
+export async function hashPaths(parts: Iterable<string>): Promise<bigint> {
+  await loadHash();
+  const hash = startHash!();
+  let first = true;
+  for (const part of parts) {
+    if (!first) hash.update('\0');
+    hash.update(Buffer.from(part));
+    first = false;
+  }
+  return hash.digest();
+}
 
 /** Reads an index file, or gives undefined when it is absent, torn or foreign. */
 function parseIndexFile(bytes: Buffer, mtimeMs: number, hash: Hash64): StatIndex | undefined {
@@ -65,6 +84,7 @@ function parseIndexFile(bytes: Buffer, mtimeMs: number, hash: Hash64): StatIndex
     kind: flags & 1 ? 'tree' : 'file',
     placed: (flags & 2) !== 0,
     digest,
+    pathsHash: bytes.readBigUInt64LE(56),
     columns,
     trustedBeforeMs: mtimeMs - timestampStepMs,
   };
@@ -102,6 +122,7 @@ export async function saveStatIndex(repo: Repo, index: Omit<StatIndex, 'trustedB
   bytes.writeUInt32LE(index.columns.length / statWidth, 12);
   bytes.writeUInt32LE(path.length, 16);
   bytes.write(hexOf(index.digest), 24, 'hex');
+  bytes.writeBigUInt64LE(index.pathsHash, 56);
   path.copy(bytes, headerBytes);
   Buffer.from(index.columns.buffer, index.columns.byteOffset, index.columns.byteLength).copy(
     bytes,
@@ -116,32 +137,17 @@ export function removeStatIndex(repo: Repo, path: RepoPath): void {
   rmSync(indexFile(repo, path), { force: true });
 }
 
-/** All index files of a worktree; `index` is undefined for one that is torn or none. @returns absolute paths */
-export async function listStatIndexes(
-  repo: Pick<Repo, 'indexDir'>,
-): Promise<{ file: string; index: StatIndex | undefined }[]> {
-  const hash = await loadHash();
-  return listNames(repo.indexDir).map((name) => {
-    const file = join(repo.indexDir, name);
-    return { file, index: readIndexFile(file, hash) };
-  });
-}
-
-function listNames(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return [];
-    throw error;
-  }
-}
-
 /** The indexes of placed paths other than these: data dv put here that nothing stands for any more. */
 export async function listOtherPlaced(repo: Repo, paths: Iterable<string>): Promise<StatIndex[]> {
   const known = new Set<string>();
   for (const path of paths) known.add(indexName(path));
-  const names = listNames(repo.indexDir);
-  if (names.length === 0) return [];
+  let names: string[];
+  try {
+    names = readdirSync(repo.indexDir);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw error;
+  }
   const hash = await loadHash();
   const others: StatIndex[] = [];
   for (const name of names) {

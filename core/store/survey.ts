@@ -1,46 +1,36 @@
-/** Lists a folder of the workspace and looks at every file in it: on threads, a subfolder each, when it is large. */
-import { join } from 'node:path';
+/**
+ * Lists a folder of the workspace and looks at every file in it. A large folder is cut into parts, and this thread and
+ * the others each take the next part nobody has taken: all are busy until the last one, and none waits for another.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RepoPath } from '../model/repo-path.ts';
-import { statFiles, statWidth } from './stat-files.ts';
+import { hashPaths } from './stat-index.ts';
+import {
+  type SurveyedPart,
+  type SurveyPart,
+  type SurveyTask,
+  surveyPart,
+  surveyParts,
+} from './survey-parts.ts';
 import type { ThreadPool } from './thread-pool.ts';
-import { ignoreRulesAbove, listLevel, type Walked, type WalkProblem, walk } from './walk.ts';
+import { ignoreRulesAbove, listLevel, type Walked, type WalkProblem } from './walk.ts';
 
 /** A listing with how its files look. */
 export interface Survey extends Walked {
+  /** Made when first asked for: that nothing changed is known without them. */
+  readonly paths: RepoPath[];
   /** `statWidth` numbers per path. */
   readonly columns: Float64Array;
+  /** The paths' hash, as a stat index keeps it. */
+  readonly pathsHash: bigint;
 }
 
 /** Below this many files threads cost more to start than they save. */
 const worthThreads = 4000;
 /** A flat folder is looked at in parts of this many files. */
-const filesPerPart = 4000;
-
-/** One subfolder to list and look at. */
-export interface SurveyTask {
-  readonly kind: 'survey';
-  readonly root: string;
-  readonly folder: RepoPath;
-  /** Relative to `folder`. */
-  readonly below: string;
-}
-
-/** A survey in a form that is cheap to hand over between threads. */
-export interface SurveyResult {
-  /** Paths separated by NUL; undefined when there are none. */
-  readonly names: string | undefined;
-  readonly columns: Float64Array;
-  readonly problems: readonly WalkProblem[];
-}
-
-/** Lists one subfolder, and looks at every file in it. */
-export function surveyFolder(task: SurveyTask): SurveyResult {
-  const { paths, problems } = walk(task.root, task.folder, task.below);
-  if (paths.length === 0) return { names: undefined, columns: new Float64Array(0), problems };
-  const names = paths.join('\0');
-  const { columns } = statFiles({ kind: 'stat', folder: join(task.root, task.folder), names });
-  return { names, columns, problems };
-}
+const filesPerPart = 2000;
+/** So long this thread works before it lets others of its own be heard, an interruption above all. */
+const turnMs = 50;
 
 /**
  * Surveys a folder.
@@ -52,42 +42,63 @@ export async function survey(
 ): Promise<Survey> {
   const { root, folder, expected, signal } = options;
   const parts =
-    expected < worthThreads ? [onThisThread(root, folder)] : await onThreads(pool, root, folder, signal);
-  const paths: RepoPath[] = [];
-  const problems: WalkProblem[] = [];
-  for (const part of parts) {
-    problems.push(...part.problems);
-    if (part.names !== undefined) for (const name of part.names.split('\0')) paths.push(name as RepoPath);
-  }
-  const columns = new Float64Array(paths.length * statWidth);
+    expected < worthThreads
+      ? [surveyPart({ root, folder }, { below: '' })]
+      : await surveyTogether(pool, root, folder, signal);
+  const columns = new Float64Array(parts.reduce((sum, part) => sum + part.columns.length, 0));
   let at = 0;
   for (const part of parts) {
     columns.set(part.columns, at);
     at += part.columns.length;
   }
-  return { paths, problems, columns };
+  const names = parts.flatMap((part) => part.names ?? []);
+  let paths: RepoPath[] | undefined;
+  return {
+    get paths() {
+      paths ??= names.flatMap((part) => part.split('\0') as RepoPath[]);
+      return paths;
+    },
+    problems: parts.flatMap((part) => part.problems),
+    columns,
+    pathsHash: await hashPaths(names),
+  };
 }
 
-const onThisThread = (root: string, folder: RepoPath) =>
-  surveyFolder({ kind: 'survey', root, folder, below: '' });
-
-/** One task per subfolder, and one per so many files beside them, in the order of their paths. */
-async function onThreads(
+/** Surveys on this thread and others, and gives the parts back in the order of their paths. */
+async function surveyTogether(
   pool: ThreadPool,
   root: string,
   folder: RepoPath,
   signal: AbortSignal | undefined,
-): Promise<SurveyResult[]> {
-  const parts: Promise<SurveyResult>[] = [];
+): Promise<Omit<SurveyedPart, 'part'>[]> {
+  const { parts, problems } = cut(root, folder);
+  const taken = new Int32Array(new SharedArrayBuffer(4));
+  const task: SurveyTask = { kind: 'survey', root, folder, parts, taken };
+  const done = new Array<SurveyedPart | undefined>(parts.length);
+  const keep = (result: { parts: SurveyedPart[] }) => {
+    for (const part of result.parts) done[part.part] = part;
+  };
+  const others = pool.runBeside<'survey'>(task).map((running) => running.then(keep));
+  for (const other of others) other.catch(() => {});
+  while (Atomics.load(taken, 0) < parts.length) {
+    keep(surveyParts(task, performance.now() + turnMs));
+    await nextTurn();
+    signal?.throwIfAborted();
+  }
+  // A thread that took nothing, perhaps since it only now starts, is not waited for.
+  if (done.includes(undefined)) await Promise.all(others);
+  signal?.throwIfAborted();
+  return [...done.map((part) => part!), { names: undefined, columns: new Float64Array(0), problems }];
+}
+
+/** One part per subfolder, and one per so many files beside them, in the order of their paths. */
+function cut(root: string, folder: RepoPath): { parts: SurveyPart[]; problems: WalkProblem[] } {
+  const parts: SurveyPart[] = [];
   const problems: WalkProblem[] = [];
-  const size = { files: Number.POSITIVE_INFINITY, bytes: 0 };
   let files: RepoPath[] = [];
   const flush = () => {
-    if (files.length === 0) return;
-    const names = files.join('\0');
+    if (files.length > 0) parts.push({ names: files.join('\0') });
     files = [];
-    const looked = pool.run<'stat'>({ kind: 'stat', folder: join(root, folder), names }, size);
-    parts.push(looked.then(({ columns }) => ({ names, columns, problems: [] })));
   };
   const visit = (below: string, outer: ReturnType<typeof ignoreRulesAbove>) => {
     const level = listLevel(root, folder, below, outer);
@@ -102,14 +113,10 @@ async function onThreads(
       flush();
       // A lone folder is gone into, so that there is something to share out.
       if (folders === 1) visit(path, level.rules);
-      else parts.push(pool.run<'survey'>({ kind: 'survey', root, folder, below: path }, size));
+      else parts.push({ below: path });
     }
   };
   visit('', ignoreRulesAbove(root, folder));
   flush();
-  const done = await Promise.all(parts);
-  signal?.throwIfAborted();
-  return problems.length === 0
-    ? done
-    : [...done, { names: undefined, columns: new Float64Array(0), problems }];
+  return { parts, problems };
 }

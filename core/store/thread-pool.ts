@@ -1,6 +1,7 @@
 /** Spreads bulk work over a few threads; small tasks are done on this one. */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { takeEarlyThread, workerUrl } from './early-thread.ts';
 import { doTask, type ResultOf, type TaskKind, type TaskOf } from './thread-tasks.ts';
 import type { ThreadReply } from './thread-worker.ts';
 
@@ -18,13 +19,6 @@ const worthThreads: Record<TaskKind, number> = {
 const worthThreadsBytes = 4 << 20;
 const filesPerTask: Partial<Record<TaskKind, number>> = { stat: 2000, settle: 2000 };
 const usualFilesPerTask = 250;
-
-/** The compiled worker; sources run unbuilt (as in tests) use the one in dist/. */
-function workerUrl(): URL {
-  return import.meta.url.endsWith('.ts')
-    ? new URL('../../dist/core/store/thread-worker.js', import.meta.url)
-    : new URL('./thread-worker.js', import.meta.url);
-}
 
 /** Threads that do tasks. End it with `close`, or the process stays alive. */
 export class ThreadPool {
@@ -97,11 +91,20 @@ export class ThreadPool {
     if (failed !== undefined) throw failed.reason;
   }
 
+  /**
+   * Starts a task on the other threads, for a job this one does its share of: one thread fewer than the machine runs.
+   * The task must say itself who does what.
+   */
+  runBeside<Kind extends TaskKind>(task: TaskOf<Kind>): Promise<ResultOf<Kind>>[] {
+    const size = { files: Number.POSITIVE_INFINITY, bytes: 0 };
+    return Array.from({ length: this.#size - 1 }, () => this.run<Kind>(task, size));
+  }
+
   async #take(): Promise<Worker> {
     const idle = this.#idle.pop();
     if (idle !== undefined) return idle;
     if (this.#all.length < this.#size) {
-      const worker = new Worker(workerUrl());
+      const worker = takeEarlyThread() ?? new Worker(workerUrl());
       this.#all.push(worker);
       return worker;
     }

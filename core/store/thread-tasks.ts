@@ -3,14 +3,14 @@ import { type SettleTask, settleObjects } from './new-objects.ts';
 import { type PackResult, type PackTask, packObjects } from './pack-objects.ts';
 import { type ReadResult, type ReadTask, readFiles } from './read-files.ts';
 import { type StatTask, statFiles } from './stat-files.ts';
-import { type SurveyResult, type SurveyTask, surveyFolder } from './survey.ts';
+import { type SurveyedPart, type SurveyTask, surveyParts } from './survey-parts.ts';
 import { type UnpackResult, type UnpackTask, unpackObjects } from './unpack-objects.ts';
 import { type WriteResult, type WriteTask, writeFiles } from './write-files.ts';
 
 /** Task and result, by kind. */
 export interface ThreadTasks {
   stat: { task: StatTask; result: { columns: Float64Array } };
-  survey: { task: SurveyTask; result: SurveyResult };
+  survey: { task: SurveyTask; result: { parts: SurveyedPart[] } };
   read: { task: ReadTask; result: ReadResult };
   write: { task: WriteTask; result: WriteResult };
   settle: { task: SettleTask; result: Record<string, never> };
@@ -24,7 +24,7 @@ export type ResultOf<Kind extends TaskKind> = ThreadTasks[Kind]['result'];
 
 const functions: { [Kind in TaskKind]: (task: TaskOf<Kind>) => ResultOf<Kind> } = {
   stat: statFiles,
-  survey: surveyFolder,
+  survey: (task) => surveyParts(task),
   read: readFiles,
   write: writeFiles,
   settle: settleObjects,

@@ -11,6 +11,7 @@ export type ThreadReply =
 /** Large memory in a result, which is handed over rather than copied. */
 function handedOver(result: ResultOf<TaskKind>): ArrayBuffer[] {
   if ('space' in result) return [result.space];
+  if ('parts' in result) return result.parts.map(({ columns }) => columns.buffer as ArrayBuffer);
   return 'columns' in result ? [result.columns.buffer as ArrayBuffer] : [];
 }
 

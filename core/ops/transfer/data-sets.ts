@@ -1,6 +1,4 @@
 /** Which data a transfer is about. */
-import { DvError } from '../../errors.ts';
-import { isWithin, type RepoPath } from '../../model/repo-path.ts';
 import { type DataRef, makeSnapshot, type Snapshot } from '../../model/snapshot.ts';
 import { openHistory } from '../../store/history.ts';
 import type { Repo } from '../../store/repo.ts';
@@ -47,25 +45,15 @@ export function distinctSnapshots(sets: readonly (readonly DataRef[])[]): Snapsh
 
 /** Everything snapshots refer to, each content once, in path order. */
 export function distinctData(snapshots: readonly Snapshot[]): DataRef[] {
-  const found = new Map<string, DataRef>();
-  for (const snapshot of snapshots) {
-    for (const ref of snapshot.refs) {
-      const key = `${ref.pointer.kind} ${ref.pointer.digest}`;
-      if (!found.has(key)) found.set(key, ref);
-    }
-  }
-  return [...found.values()];
+  return distinctContents(snapshots.flatMap((snapshot) => snapshot.refs));
 }
 
-/** The refs at or below some paths. @throws {DvError} path-not-tracked */
-export function withinPaths(
-  refs: readonly DataRef[],
-  paths: readonly RepoPath[] | undefined,
-): readonly DataRef[] {
-  if (paths === undefined) return refs;
-  for (const path of paths) {
-    if (!refs.some((ref) => isWithin(ref.path, path)))
-      throw new DvError('path-not-tracked', { repoPath: path });
+/** The first of the refs to each content. */
+export function distinctContents<Ref extends DataRef>(refs: readonly Ref[]): Ref[] {
+  const found = new Map<string, Ref>();
+  for (const ref of refs) {
+    const key = `${ref.pointer.kind} ${ref.pointer.digest}`;
+    if (!found.has(key)) found.set(key, ref);
   }
-  return refs.filter((ref) => paths.some((path) => isWithin(ref.path, path)));
+  return [...found.values()];
 }

@@ -3,11 +3,13 @@ import { DvError, isDvError } from '../../errors.ts';
 import type { Digest } from '../../model/digest.ts';
 import { packMostObjects, packTargetBytes } from '../../model/pack.ts';
 import { blobMinBytes } from '../../model/place.ts';
+import { isWithin } from '../../model/repo-path.ts';
 import type { DataRef } from '../../model/snapshot.ts';
 import { readTree, treeObjects } from '../../model/tree.ts';
 import { objectSize, readObject } from '../../store/cache.ts';
 import { missingObjects } from '../../store/objects.ts';
 import type { Repo } from '../../store/repo.ts';
+import { listUncommitted } from '../../store/uncommitted.ts';
 
 /** An object to send. */
 export interface Parcel {
@@ -136,10 +138,18 @@ export function planPush(repo: Repo, sources: PushSources, remoteUrl: string): P
     throw new DvError('data-missing', {
       paths: [...new Set(lost)],
       where: `the cache, nor on ${remoteUrl}`,
-      hint: 'push from where the data was added, or dv add the paths again if their files are here',
+      hint: isOnlyRecorded(repo, lost)
+        ? 'dv commit, and push again: what dv add --no-commit recorded is only in the workspace'
+        : 'push from where the data was added, or dv add the paths again if their files are here',
     });
   }
   return { trees, ...fillPacks([...parcels.values()]), incomplete };
+}
+
+/** Whether something that is missing was recorded here without its bytes. */
+function isOnlyRecorded(repo: Repo, lost: readonly string[]): boolean {
+  const noted = [...listUncommitted(repo)];
+  return lost.some((path) => noted.some((folder) => isWithin(path, folder)));
 }
 
 /** Cuts objects into packs, in order; large ones go by themselves. */

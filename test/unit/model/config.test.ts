@@ -31,7 +31,6 @@ test('without any setting the defaults stand', () => {
     jobs: undefined,
     autostage: true,
     hooks: new Map(),
-    gc: { pruneExpireMs: 14 * 86_400_000, remoteGraceMs: 7 * 86_400_000 },
   } satisfies Config);
 });
 
@@ -80,7 +79,6 @@ test('every setting is taken from where it may stand', () => {
       ['post-checkout', false],
       ['pre-push', true],
     ]),
-    gc: { pruneExpireMs: 14 * 86_400_000, remoteGraceMs: 7 * 86_400_000 },
   } satisfies Config);
 });
 

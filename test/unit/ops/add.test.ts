@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, statSync, symlinkSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type DvErrorCode, isDvError } from '../../../core/errors.ts';
@@ -227,4 +227,30 @@ test('looking at changed data again reads only what changed', async () => {
   const again = await look();
   expect(again.filesRead).toBe(1);
   expect(await states(repo)).toEqual({ data: 'modified +0 -0 ~1' });
+});
+
+test('a lost stat index is built again by the next look', async () => {
+  await using repo = await testRepo(someFiles('data', 30));
+  await addPaths(repo, 'data');
+  rmSync(repo.open().indexDir, { recursive: true });
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  const look = () => capture(repo.open(), 'data' as RepoPath, { store: false });
+  expect((await look()).filesRead).toBe(30);
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  expect((await look()).filesRead).toBe(0);
+});
+
+test('files that changed their names with each other are seen, and so is a listing that is gone', async () => {
+  await using repo = await testRepo({ 'data/a.txt': 'one', 'data/b.txt': 'two' });
+  await addPaths(repo, 'data');
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  const look = () => capture(repo.open(), 'data' as RepoPath, { store: false });
+  const { pointer } = await look();
+  expect((await look()).entries.map(({ path }) => path)).toEqual(['a.txt', 'b.txt']);
+  renameSync(join(repo.root, 'data/a.txt'), join(repo.root, 'data/c.txt'));
+  renameSync(join(repo.root, 'data/b.txt'), join(repo.root, 'data/a.txt'));
+  renameSync(join(repo.root, 'data/c.txt'), join(repo.root, 'data/b.txt'));
+  expect((await look()).pointer.digest).not.toBe(pointer.digest);
+  rmSync(objectPath(repo.open(), pointer.digest));
+  expect((await look()).filesRead).toBe(2);
 });

@@ -96,7 +96,7 @@ test('--force replaces local changes after saving them', async () => {
   repo.write('d/changed', 'mine');
   const result = await checkoutAll(repo, { force: true, complete: true });
   expect(repo.read('d/changed')).toBe('new');
-  expect(result.saved).toEqual([{ path: 'd/changed', digest: digestOf('mine') }]);
+  expect(result.saved).toEqual([{ path: 'd/changed', digest: digestOf('mine'), sizeBytes: 4 }]);
   expect(readObject(repo.open(), digestOf('mine')).toString()).toBe('mine');
 });
 

@@ -4,12 +4,11 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import type { DvEvent } from '../../../core/events.ts';
-import type { Digest } from '../../../core/model/digest.ts';
 import type { RepoPath } from '../../../core/model/repo-path.ts';
 import { planDry, type ReproOptions, type ReproResult, repro, stageStates } from '../../../core/ops/repro.ts';
 import { why } from '../../../core/ops/repro-why.ts';
+import { restoreObject } from '../../../core/ops/restore.ts';
 import { lockFileName, readLock, stageOutputs } from '../../../core/pipeline/lock-file.ts';
-import { readObject } from '../../../core/store/cache.ts';
 import { addPaths, checkoutAll } from '../../support/data.ts';
 import { mainScript, type TestRepo, testRepo } from '../../support/repo.ts';
 import { type StageCommands, stageCommands, type Work } from '../../support/stage-command.ts';
@@ -303,12 +302,22 @@ test('an edit in an out is saved and named before the out is replaced', async ()
   expect(outcomes(restored.result)).toEqual({ a: 'restored', b: 'restored' });
   expect(repo.read('build/b.txt')).toBe('one');
   expect(repo.exists('build/a/notes.txt')).toBe(false);
-  expect(restored.warnings.map((text) => text.replace(/[0-9a-f]{64}/, '…'))).toEqual([
-    'build/a is not what a wrote; what it held is saved in the cache as sha256:…',
-    'build/b.txt is not what b wrote; what it held is saved in the cache as sha256:…',
+  expect(restored.warnings).toEqual([
+    'build/a is not what a wrote; what it held is saved',
+    'build/b.txt is not what b wrote; what it held is saved',
   ]);
-  const digest = /sha256:[0-9a-f]{64}/.exec(restored.warnings[1]!)![0] as Digest;
-  expect(readObject(repo.open(), digest).toString()).toBe('edited by hand');
+  const hints = restored.events.flatMap((event) => (event.type === 'warning' ? [event.hint!] : []));
+  expect(hints.map((hint) => hint.replace(/[0-9a-f]{16}/, '…'))).toEqual([
+    'to get it back: dv restore --object … :/build/a',
+    'to get it back: dv restore --object … :/build/b.txt',
+  ]);
+  for (const hint of hints) {
+    const [, object, path] = /--object ([0-9a-f]+) :\/(\S+)$/.exec(hint)!;
+    await restoreObject(repo.open(), path as RepoPath, { object: object! });
+  }
+  expect(repo.read('build/b.txt')).toBe('edited by hand');
+  expect(repo.read('build/a/notes.txt')).toBe('mine');
+  await reproduce(repo);
 
   repo.write('build/b.txt', 'edited again');
   const ran = await reproduce(repo, { force: true });

@@ -1,0 +1,64 @@
+/** Finding an object by the first digits of its digest, and telling trees from files. */
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
+import { DvError, isDvError, systemCode } from '../errors.ts';
+import { type Digest, digestFromHex } from '../model/digest.ts';
+import { readTree } from '../model/tree.ts';
+import { type Cache, hasObject, objectPath, readObject } from './cache.ts';
+
+/** How many digits are needed: with fewer, many objects would match. */
+const fewestDigits = 4;
+
+/**
+ * The object whose digest begins so.
+ * @param typed at least four hex digits, with or without `sha256:`.
+ * @throws {DvError} usage (no digest, or more than one object begins so), unknown-object
+ */
+export function findObject(cache: Pick<Cache, 'objectsDir'>, typed: string): Digest {
+  const hex = typed.replace(/^sha256:/, '').toLowerCase();
+  if (!/^[0-9a-f]{1,64}$/.test(hex) || hex.length < fewestDigits) {
+    throw new DvError('usage', {
+      message: `${JSON.stringify(typed)} is no digest: expected at least ${fewestDigits} hex digits`,
+    });
+  }
+  const whole = digestFromHex(hex);
+  if (whole !== undefined && hasObject(cache, whole)) return whole;
+  const found = namesIn(`${cache.objectsDir}/${hex.slice(0, 2)}`).flatMap((name) =>
+    name.startsWith(hex.slice(2)) ? (digestFromHex(hex.slice(0, 2) + name) ?? []) : [],
+  );
+  if (found.length > 1) {
+    throw new DvError('usage', {
+      message: `${found.length} objects begin with ${hex}`,
+      hint: 'write more of its digits',
+    });
+  }
+  if (found[0] === undefined) throw new DvError('unknown-object', { digest: typed });
+  return found[0];
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** Whether an object is a folder's listing, complete with its leaves; a file may look like one only by intent. */
+export function isTreeObject(cache: Pick<Cache, 'objectsDir'>, digest: Digest): boolean {
+  const start = Buffer.alloc(8);
+  const file = openSync(objectPath(cache, digest), 'r');
+  try {
+    readSync(file, start, 0, start.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  if (start.toString('latin1') !== 'dv-tree ' && start.toString('latin1') !== 'dv-tree-') return false;
+  try {
+    readTree(digest, (each) => readObject(cache, each));
+    return true;
+  } catch (error) {
+    if (isDvError(error, 'invalid-file') || isDvError(error, 'newer-format')) return false;
+    throw error;
+  }
+}
