@@ -122,6 +122,14 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     },
   ],
   [
+    'gc',
+    {
+      group: 'data',
+      summary: 'remove data that nothing needs any more, or say what would be removed',
+      load: () => import('./gc.ts'),
+    },
+  ],
+  [
     'repro',
     {
       group: 'stages',

@@ -4,6 +4,7 @@
  * How the syntax is read: git-config.ts.
  */
 import { DvError, type FileProblem } from '../errors.ts';
+import { ageForms, parseAge } from './age.ts';
 import type { ConfigEntry } from './git-config.ts';
 import { quote } from './quote.ts';
 
@@ -37,7 +38,19 @@ export interface Config {
   readonly autostage: boolean;
   /** Hooks by event name, where switched on or off. */
   readonly hooks: ReadonlyMap<string, boolean>;
+  readonly gc: GcConfig;
 }
+
+/** How long what nothing needs is kept. Milliseconds; `Infinity` for ever. */
+export interface GcConfig {
+  /** Objects of the cache. */
+  readonly pruneExpireMs: number;
+  /** What a remote's gc has found unneeded. */
+  readonly remoteGraceMs: number;
+}
+
+const dayMs = 86_400_000;
+const defaultGc: GcConfig = { pruneExpireMs: 14 * dayMs, remoteGraceMs: 7 * dayMs };
 
 const linkModes: readonly string[] = ['reflink', 'copy', 'hardlink', 'symlink'];
 const hookEvents: readonly string[] = [
@@ -126,6 +139,7 @@ class ConfigDraft {
   #link: readonly LinkMode[] = ['reflink', 'copy'];
   #jobs: number | undefined;
   #autostage = true;
+  #gc = defaultGc;
 
   /** Takes one entry, and says what is wrong with its value if it cannot. */
   set(entry: ConfigEntry, tracked: boolean): string | undefined {
@@ -154,6 +168,15 @@ class ConfigDraft {
         const autostage = parseBoolean(value);
         if (autostage === undefined) return `expected true or false, found ${quote(value)}`;
         this.#autostage = autostage;
+        return undefined;
+      }
+      case 'dv.gc.pruneexpire':
+      case 'dv.gc.remotegrace': {
+        const age = parseAge(value);
+        if (entry.valueless || age === undefined)
+          return `expected an age (${ageForms}), found ${quote(value)}`;
+        const field = key === 'dv.gc.pruneexpire' ? 'pruneExpireMs' : 'remoteGraceMs';
+        this.#gc = { ...this.#gc, [field]: age };
         return undefined;
       }
       default:
@@ -218,6 +241,7 @@ class ConfigDraft {
       jobs: this.#jobs,
       autostage: this.#autostage,
       hooks: this.#hooks,
+      gc: this.#gc,
     };
   }
 }

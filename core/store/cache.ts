@@ -2,7 +2,7 @@
  * The content-addressed store: one read-only file per object, `objects/ab/cdef…`, named by its digest.
  * Here: where an object is, whether it is there, reading it (always checked). Writing is in cache-writer.ts.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, utimesSync } from 'node:fs';
 import { DvError, systemCode } from '../errors.ts';
 import { type Digest, digestOf } from '../model/digest.ts';
 
@@ -27,12 +27,31 @@ export function hasObject(cache: Pick<Cache, 'objectsDir'>, digest: Digest): boo
   return objectSize(cache, digest) !== undefined;
 }
 
+/** An object relied on is marked as young again when it is older than this; cheaper than doing so each time. */
+const freshMs = 60_000;
+
 /**
  * Whether an object need not be written again. One of another length lost its bytes, and is to be replaced; what
  * has the right length is taken for intact here, and checked when it is used.
+ * An old one is given the time of now, as git does with its own: gc keeps what is young, and looks at the time again
+ * when it has taken an object away but before it is gone (core/ops/gc/sweep.ts).
  */
 export function holdsObject(cache: Pick<Cache, 'objectsDir'>, digest: Digest, sizeBytes: number): boolean {
-  return objectSize(cache, digest) === sizeBytes;
+  const path = objectPath(cache, digest);
+  const info = statSync(path, { throwIfNoEntry: false });
+  if (info?.size !== sizeBytes) return false;
+  const now = Date.now();
+  if (now - info.mtimeMs <= freshMs) return true;
+  try {
+    utimesSync(path, now / 1000, now / 1000);
+    return true;
+  } catch (error) {
+    const code = systemCode(error);
+    // Another user's cache, or one on a read-only disk: whoever may collect its garbage holds its repositories' locks.
+    if (code === 'EPERM' || code === 'EACCES' || code === 'EROFS') return true;
+    if (code === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 /**

@@ -118,7 +118,7 @@ function linkedWorkspace(gitDir: string): string | undefined {
 const parentOfDotGit = (gitDir: string) => (gitDir.endsWith(`${sep}.git`) ? dirname(gitDir) : undefined);
 
 /** The workspace of a git directory that is no linked worktree's, or undefined when it has none. */
-function mainWorkspace(gitDir: string, beside: string | undefined): string | undefined {
+export function mainWorkspace(gitDir: string, beside: string | undefined): string | undefined {
   let bare = false;
   for (const name of ['config', 'config.worktree']) {
     const file = join(gitDir, name);

@@ -10,13 +10,18 @@ import { workspaceTemporarySuffix } from './walk.ts';
 
 const dayMs = 24 * 60 * 60 * 1000;
 
-/** Removes what was left half-written in the cache's temporary folder more than a day ago. */
-export function removeOldTemporaries(cache: Cache, nowMs: number = Date.now()): void {
-  for (const entry of listFolder(cache.temporaryDir)) {
+/** What was left half-written in the cache's temporary folder more than a day ago. @returns absolute paths */
+export function listOldTemporaries(cache: Cache, nowMs: number = Date.now()): string[] {
+  return listFolder(cache.temporaryDir).flatMap((entry) => {
     const path = join(cache.temporaryDir, entry.name);
     const info = statSync(path, { throwIfNoEntry: false });
-    if (info !== undefined && nowMs - info.mtimeMs > dayMs) rmSync(path, { recursive: true, force: true });
-  }
+    return info !== undefined && nowMs - info.mtimeMs > dayMs ? [path] : [];
+  });
+}
+
+/** Removes what was left half-written in the cache's temporary folder more than a day ago. */
+export function removeOldTemporaries(cache: Cache, nowMs: number = Date.now()): void {
+  for (const path of listOldTemporaries(cache, nowMs)) rmSync(path, { recursive: true, force: true });
 }
 
 function listFolder(folder: string): Dirent[] {

@@ -125,7 +125,7 @@ function sweepUnfinished(path: string): void {
  * @throws {DvError} locked, not-writable, disk-full
  */
 export async function takeLock(
-  repo: Repo,
+  repo: Pick<Repo, 'gitDir'>,
   command: string,
   signal?: AbortSignal,
   name = 'lock',

@@ -137,17 +137,32 @@ export function removeStatIndex(repo: Repo, path: RepoPath): void {
   rmSync(indexFile(repo, path), { force: true });
 }
 
-/** The indexes of placed paths other than these: data dv put here that nothing stands for any more. */
-export async function listOtherPlaced(repo: Repo, paths: Iterable<string>): Promise<StatIndex[]> {
-  const known = new Set<string>();
-  for (const path of paths) known.add(indexName(path));
-  let names: string[];
+/** All index files of a worktree; `index` is undefined for one that is torn or none. @returns absolute paths */
+export async function listStatIndexes(
+  repo: Pick<Repo, 'indexDir'>,
+): Promise<{ file: string; index: StatIndex | undefined }[]> {
+  const hash = await loadHash();
+  return listNames(repo.indexDir).map((name) => {
+    const file = join(repo.indexDir, name);
+    return { file, index: readIndexFile(file, hash) };
+  });
+}
+
+function listNames(folder: string): string[] {
   try {
-    names = readdirSync(repo.indexDir);
+    return readdirSync(folder);
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return [];
     throw error;
   }
+}
+
+/** The indexes of placed paths other than these: data dv put here that nothing stands for any more. */
+export async function listOtherPlaced(repo: Repo, paths: Iterable<string>): Promise<StatIndex[]> {
+  const known = new Set<string>();
+  for (const path of paths) known.add(indexName(path));
+  const names = listNames(repo.indexDir);
+  if (names.length === 0) return [];
   const hash = await loadHash();
   const others: StatIndex[] = [];
   for (const name of names) {

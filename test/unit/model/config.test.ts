@@ -31,6 +31,7 @@ test('without any setting the defaults stand', () => {
     jobs: undefined,
     autostage: true,
     hooks: new Map(),
+    gc: { pruneExpireMs: 14 * 86_400_000, remoteGraceMs: 7 * 86_400_000 },
   } satisfies Config);
 });
 
@@ -79,6 +80,7 @@ test('every setting is taken from where it may stand', () => {
       ['post-checkout', false],
       ['pre-push', true],
     ]),
+    gc: { pruneExpireMs: 14 * 86_400_000, remoteGraceMs: 7 * 86_400_000 },
   } satisfies Config);
 });
 

@@ -103,6 +103,7 @@ test('a .dvconfig with every setting is read as pinned', () => {
       ['pre-push', true],
       ['post-checkout', false],
     ]),
+    gc: { pruneExpireMs: 14 * 86_400_000, remoteGraceMs: 7 * 86_400_000 },
   } satisfies Config);
 });
 

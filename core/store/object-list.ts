@@ -1,0 +1,69 @@
+/** Everything the cache holds, with sizes and times, as columns. */
+import { readdirSync, statSync } from 'node:fs';
+import { setImmediate as breathe } from 'node:timers/promises';
+import { systemCode } from '../errors.ts';
+import type { Digest } from '../model/digest.ts';
+import type { Cache } from './cache.ts';
+
+/** All objects of a cache as they were when they were listed. */
+export class ObjectList {
+  readonly #rows = new Map<string, number>();
+  readonly #hex: string[] = [];
+  /** Bytes of each object. */
+  readonly sizes: number[] = [];
+  /** When each was written or last relied on, milliseconds since 1970. */
+  readonly times: number[] = [];
+
+  /** How many objects there are. */
+  get length(): number {
+    return this.#hex.length;
+  }
+
+  /** The digest of a row. */
+  digest(row: number): Digest {
+    return `sha256:${this.#hex[row]!}` as Digest;
+  }
+
+  /** The row of an object, or undefined when it is not listed. @param hex its 64 hex digits. */
+  row(hex: string): number | undefined {
+    return this.#rows.get(hex);
+  }
+
+  /** Adds an object. */
+  add(hex: string, sizeBytes: number, timeMs: number): void {
+    this.#rows.set(hex, this.#hex.length);
+    this.#hex.push(hex);
+    this.sizes.push(sizeBytes);
+    this.times.push(timeMs);
+  }
+}
+
+function listFolder(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    throw error;
+  }
+}
+
+/** Lists a cache's objects; what has no object's name is not one. One that goes meanwhile is left out. */
+export async function listObjects(
+  cache: Pick<Cache, 'objectsDir'>,
+  signal?: AbortSignal,
+): Promise<ObjectList> {
+  const list = new ObjectList();
+  for (const prefix of listFolder(cache.objectsDir)) {
+    if (!/^[0-9a-f]{2}$/.test(prefix)) continue;
+    await breathe();
+    signal?.throwIfAborted();
+    const folder = `${cache.objectsDir}/${prefix}`;
+    for (const name of listFolder(folder)) {
+      if (!/^[0-9a-f]{62}$/.test(name)) continue;
+      const info = statSync(`${folder}/${name}`, { throwIfNoEntry: false });
+      if (info?.isFile()) list.add(prefix + name, info.size, info.mtimeMs);
+    }
+  }
+  return list;
+}
