@@ -250,27 +250,41 @@ export function sameEntry(a: TreeEntry, b: TreeEntry): boolean {
   return a.digest === b.digest && a.mode === b.mode;
 }
 
-/** Compares two sorted listings. */
-export function diffEntries(before: readonly TreeEntry[], after: readonly TreeEntry[]): TreeChange[] {
-  const changes: TreeChange[] = [];
+/**
+ * Goes through two sorted listings side by side, once per path.
+ * @param visit gets the entry of each listing, or undefined where it lacks the path, and their positions: where an entry
+ * is missing, that of the next one.
+ */
+export function forEachPair(
+  before: readonly TreeEntry[],
+  after: readonly TreeEntry[],
+  visit: (a: TreeEntry | undefined, b: TreeEntry | undefined, i: number, j: number) => void,
+): void {
   let i = 0;
   let j = 0;
   while (i < before.length || j < after.length) {
     const a = before[i];
     const b = after[j];
-    const order = a === undefined ? 1 : b === undefined ? -1 : comparePaths(a.path, b.path);
-    if (order < 0) {
-      changes.push({ path: a!.path, before: a! });
-      i++;
-    } else if (order > 0) {
-      changes.push({ path: b!.path, after: b! });
-      j++;
-    } else {
-      if (!sameEntry(a!, b!)) changes.push({ path: a!.path, before: a!, after: b! });
-      i++;
-      j++;
-    }
+    const order =
+      a === undefined ? 1 : b === undefined ? -1 : a.path === b.path ? 0 : comparePaths(a.path, b.path);
+    visit(order <= 0 ? a : undefined, order >= 0 ? b : undefined, i, j);
+    if (order <= 0) i++;
+    if (order >= 0) j++;
   }
+}
+
+/** One pair of entries as a change. */
+export function asChange(before: TreeEntry | undefined, after: TreeEntry | undefined): TreeChange {
+  if (before === undefined) return { path: after!.path, after: after! };
+  return after === undefined ? { path: before.path, before } : { path: before.path, before, after };
+}
+
+/** Compares two sorted listings. */
+export function diffEntries(before: readonly TreeEntry[], after: readonly TreeEntry[]): TreeChange[] {
+  const changes: TreeChange[] = [];
+  forEachPair(before, after, (a, b) => {
+    if (a === undefined || b === undefined || !sameEntry(a, b)) changes.push(asChange(a, b));
+  });
   return changes;
 }
 

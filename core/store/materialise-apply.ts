@@ -5,8 +5,7 @@ import { systemCode } from '../errors.ts';
 import { silent } from '../events.ts';
 import type { Digest } from '../model/digest.ts';
 import { parentOf } from '../model/repo-path.ts';
-import type { TreeChange } from '../model/tree.ts';
-import { entriesOfIndex } from './capture-index.ts';
+import { forEachPair, type TreeChange } from '../model/tree.ts';
 import { chooseLinkMode } from './link.ts';
 import type { Target } from './materialise.ts';
 import { type Plan, pathOf, type Work } from './materialise-plan.ts';
@@ -166,32 +165,22 @@ async function writeAll(repo: Repo, job: Writing, work: Work): Promise<void> {
 
 /** The index of the new listing: what was written or adopted as it is now, the rest as it was known. */
 async function saveNewIndex(repo: Repo, plan: Plan, unknown: ReadonlySet<string>): Promise<void> {
-  const { after, changes, actions, index } = plan;
+  const { before, after, changes, actions, index } = plan;
   const pointer = plan.target.pointer!;
   const columns = new Float64Array(after.length * statWidth);
-  const changeOf = new Map<string, number>();
-  changes.forEach((change, i) => {
-    changeOf.set(change.path, i);
-  });
-  const oldRow = new Map<string, number>();
-  if (index !== undefined) {
-    (entriesOfIndex(repo, index) ?? []).forEach((entry, row) => {
-      oldRow.set(entry.path, row);
-    });
-  }
-  after.forEach((entry, row) => {
+  let next = 0;
+  forEachPair(before, after, (was, entry, old, row) => {
+    const i = changes[next]?.path === (entry ?? was)!.path ? next++ : undefined;
+    if (entry === undefined) return;
     const at = row * statWidth;
-    const i = changeOf.get(entry.path);
-    const old = oldRow.get(entry.path);
     if (i !== undefined && (unknown.has(entry.path) || plan.columns[i * statWidth] === statMissing)) {
       columns[at] = statMissing;
     } else if (i !== undefined && actions[i] !== 'none') {
       columns.set(plan.columns.subarray(i * statWidth, (i + 1) * statWidth), at);
-    } else if (index !== undefined && old !== undefined) {
-      const trusted = isTrusted(index, old);
-      columns.set(index.columns.subarray(old * statWidth, (old + 1) * statWidth), at);
+    } else if (index !== undefined && was !== undefined) {
       // The new index is younger, and would trust what the old one did not.
-      if (!trusted) columns[at] = statMissing;
+      if (!isTrusted(index, old)) columns[at] = statMissing;
+      else for (let k = 0; k < statWidth; k++) columns[at + k] = index.columns[old * statWidth + k]!;
     } else columns[at] = statMissing;
   });
   await saveStatIndex(repo, {
@@ -206,12 +195,11 @@ async function saveNewIndex(repo: Repo, plan: Plan, unknown: ReadonlySet<string>
 
 /** After an edit the index names what it named before; only rows of files that are still as recorded are kept. */
 async function noteEdits(repo: Repo, plan: Plan, unknown: ReadonlySet<string>): Promise<void> {
-  const { index, changes, actions } = plan;
-  const entries = index && entriesOfIndex(repo, index);
-  if (index === undefined || entries === undefined) return;
+  const { index, before, changes, actions } = plan;
+  if (index === undefined) return;
   const changeOf = new Map(changes.map((change, i) => [change.path as string, i]));
   const columns = index.columns.slice();
-  entries.forEach((entry, row) => {
+  before.forEach((entry, row) => {
     const at = row * statWidth;
     const i = changeOf.get(entry.path);
     if (i === undefined || actions[i] === 'none') {

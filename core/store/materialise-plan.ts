@@ -3,7 +3,7 @@ import { constants, lstatSync } from 'node:fs';
 import { DvError, systemCode } from '../errors.ts';
 import type { Digest } from '../model/digest.ts';
 import { joinPaths, parentOf, type RepoPath } from '../model/repo-path.ts';
-import { diffEntries, sameEntry, type TreeChange, type TreeEntry } from '../model/tree.ts';
+import { asChange, forEachPair, sameEntry, type TreeChange, type TreeEntry } from '../model/tree.ts';
 import { CacheWriter } from './cache-writer.ts';
 import { statAll } from './capture.ts';
 import { entriesOfIndex } from './capture-index.ts';
@@ -31,8 +31,11 @@ export type Action =
 export interface Plan {
   readonly target: Target;
   readonly index: StatIndex | undefined;
+  /** Entries dv put there last, in order. */
+  readonly before: readonly TreeEntry[];
   /** Entries of the target, in order; empty when it is to be removed. */
   readonly after: readonly TreeEntry[];
+  /** In the order of their paths. */
   readonly changes: readonly TreeChange[];
   readonly actions: readonly Action[];
   /** As the files of `changes` looked when the plan was made. */
@@ -64,10 +67,14 @@ export async function makePlan(
   const before = (index && entriesOfIndex(repo, index)) ?? [];
   const known = before.length > 0 ? index : undefined;
   const only = target.edit?.only ?? (() => true);
-  const changes = (work.complete ? everyEntry(before, after) : diffEntries(before, after)).filter((change) =>
-    only(change.path),
-  );
-  const rows = rowsOf(before, changes);
+  const changes: TreeChange[] = [];
+  const rows: number[] = [];
+  forEachPair(before, after, (a, b, row) => {
+    if (!work.complete && a !== undefined && b !== undefined && sameEntry(a, b)) return;
+    if (!only((a ?? b)!.path)) return;
+    changes.push(asChange(a, b));
+    rows.push(a === undefined ? -1 : row);
+  });
   const folder = absolutePath(repo, target.path);
   const paths = changes.map((change) => change.path);
   const columns = await statAll(work.pool, folder, paths, work.signal);
@@ -95,7 +102,7 @@ export async function makePlan(
   await decideByContent(repo, { target, changes, actions, columns, unsure, folder }, work);
   keepBehindObstacles(repo, { target, changes, actions, folder }, work);
   await saveLastCopies(repo, { target, changes, actions, folder }, work);
-  return { target, index: known, after, changes, actions, columns };
+  return { target, index: known, before, after, changes, actions, columns };
 }
 
 const isSame = (change: TreeChange) =>
@@ -110,27 +117,6 @@ const onlyModeDiffers = ({ before, after }: TreeChange) =>
   after.mode !== 'l';
 
 const isFolder = (modeBits: number) => (modeBits & constants.S_IFMT) === constants.S_IFDIR;
-
-/** All paths of both listings as changes, also those that do not differ. */
-function everyEntry(before: readonly TreeEntry[], after: readonly TreeEntry[]): TreeChange[] {
-  const old = new Map(before.map((entry) => [entry.path, entry]));
-  const changes: TreeChange[] = after.map((entry) => {
-    const was = old.get(entry.path);
-    old.delete(entry.path);
-    return { path: entry.path, after: entry, ...(was === undefined ? {} : { before: was }) };
-  });
-  for (const entry of old.values()) changes.push({ path: entry.path, before: entry });
-  return changes;
-}
-
-/** For each change the row of its old entry in the index, or -1. */
-function rowsOf(before: readonly TreeEntry[], changes: readonly TreeChange[]): Int32Array {
-  const rowOf = new Map<string, number>();
-  before.forEach((entry, row) => {
-    rowOf.set(entry.path, row);
-  });
-  return Int32Array.from(changes, (change) => rowOf.get(change.path) ?? -1);
-}
 
 interface Deciding {
   target: Target;

@@ -5,7 +5,7 @@ import type { Digest } from '../model/digest.ts';
 import { type Cache, hasObject } from './cache.ts';
 
 /** Above this many it is cheaper to list the cache's folders than to ask for each object. */
-const worthListing = 1000;
+const worthListing = 10_000;
 
 /** The digests the cache does not hold, each once. Bytes are not checked. */
 export function missingObjects(cache: Cache, digests: Iterable<Digest>): Digest[] {
