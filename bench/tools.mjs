@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { capture, run } from './run.mjs';
 
-const dvMain = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+const dvMain = fileURLToPath(new URL('../dist/bin/main.js', import.meta.url));
 const dv = (...args) => [process.execPath, dvMain, ...args];
 const git = (...args) => ['git', ...args];
 const dvcProgram = process.env.DVC ?? 'dvc';

@@ -1,10 +1,11 @@
 /** Words of the command line → options of one command, by way of yargs. */
+
+import yargs from 'yargs';
 import { DvError } from '../core/errors.ts';
 import type { AnyCommand } from './command.ts';
 import { commonExits, exitMeanings } from './exit.ts';
 import { tailPattern } from './simple-line.ts';
 import { nearest } from './suggest.ts';
-import yargs from './yargs.ts';
 
 /** Options every command has. */
 export interface GlobalOptions {

@@ -30,7 +30,7 @@ const branches = ['data/v1-raw', 'data/v2-clean', 'data/v3-augmented'] as const;
 function linkBinaries(base: string): string {
   const folder = join(base, 'bin');
   mkdirSync(folder);
-  const main = fileURLToPath(new URL('../cli/main.js', import.meta.url));
+  const main = fileURLToPath(new URL('../bin/main.js', import.meta.url));
   chmodSync(main, 0o755);
   for (const name of ['dv', 'git-dv']) symlinkSync(main, join(folder, name));
   return folder;

@@ -1,5 +1,5 @@
-// Builds dist/: TypeScript, the AssemblyScript kernels, and libraries that load faster as one bundled file. Each part is
-// skipped when nothing it is made from is newer than what it makes.
+// Builds dist/: bin/ is the program, bundled; built/ holds the kernels; the rest is TypeScript compiled file by file, for
+// what imports single modules (demo, benchmarks, tests). Each part is skipped when nothing it is made from is newer than what it makes.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -35,57 +35,66 @@ function part(name, sources, make) {
   writeFileSync(stamp, '');
 }
 
-/** Replaces a compiled module by one file that holds everything it imports: one read instead of dozens. */
-function bundle(source, options = {}) {
+/**
+ * The program as people run it: everything it imports in few files, as a command's start is mostly the finding and reading
+ * of modules. What is imported when needed stays in files of its own; libraries that are large, or native, stay outside.
+ */
+function bundleProgram() {
+  rmSync(at('dist/bin'), { recursive: true, force: true });
   buildSync({
-    entryPoints: [at(source)],
-    outfile: at(`dist/${source.replace(/\.tsx?$/, '.js')}`),
+    entryPoints: {
+      main: at('cli/main.ts'),
+      'thread-worker': at('core/store/thread-worker.ts'),
+      'kernel-thread': at('core/steps/nn/kernels/thread.ts'),
+    },
+    outdir: at('dist/bin'),
     bundle: true,
-    minify: true,
+    splitting: true,
+    // Names stay, for the stack of a bug.
+    minifySyntax: true,
+    minifyWhitespace: true,
     platform: 'node',
     format: 'esm',
     target: 'node20',
+    jsx: 'automatic',
+    external: ['@aws-sdk/*', '@google-cloud/*', '@tensorflow/*', 'isomorphic-git', 'sharp'],
+    define: { 'process.env.NODE_ENV': '"production"', 'process.env.DEV': '"false"' },
+    alias: {
+      'react-devtools-core': at('cli/tui/no-devtools.ts'),
+      // The same library as ES modules: of its other form, a lazy import would have no names.
+      yaml: at('node_modules/yaml/browser/index.js'),
+    },
+    // Some of what Ink brings still asks for Node's modules by require.
+    banner: {
+      js: "import{createRequire as bannerRequire}from'node:module';const require=bannerRequire(import.meta.url);",
+    },
     legalComments: 'inline',
     logLevel: 'warning',
-    ...options,
   });
+  chmodSync(at('dist/bin/main.js'), 0o755);
 }
 
-/** The terminal view with Ink and React in it. What tsc made of its parts is of no use beside it. */
-function bundleView() {
-  const folder = at('dist/cli/tui');
-  for (const name of readdirSync(folder)) rmSync(`${folder}/${name}`);
-  bundle('cli/tui/view.tsx', {
-    jsx: 'automatic',
-    define: { 'process.env.NODE_ENV': '"production"', 'process.env.DEV': '"false"' },
-    alias: { 'react-devtools-core': at('cli/tui/no-devtools.ts') },
-    // Some of what Ink brings still asks for Node's modules by require.
-    banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
-  });
-}
-
-mkdirSync(at('dist'), { recursive: true });
+mkdirSync(at('dist/built'), { recursive: true });
 
 part('types', ['cli', 'core', 'remotes', 'hooks', 'demo', 'tsconfig.json', 'tsconfig.build.json'], () => {
   run('node_modules/typescript/bin/tsc', ['-p', 'tsconfig.build.json']);
-  chmodSync(at('dist/cli/main.js'), 0o755);
-  bundle('cli/yargs.ts');
-  bundleView();
 });
+
+part('program', ['cli', 'core', 'remotes', 'hooks', 'package.json'], bundleProgram);
 
 // TensorFlow.js for Node comes without the gradients of its own operations, and what it has of them Node 20 cannot
 // import. The bundle finds the engine that @tensorflow/tfjs-core has started, and registers them there.
 part('gradients', [], () => {
   buildSync({
     entryPoints: ['@tensorflow/tfjs-core/dist/register_all_gradients.js'],
-    outfile: at('dist/core/steps/nn/gradients.js'),
+    outfile: at('dist/built/gradients.js'),
     absWorkingDir: fileURLToPath(root),
     ...{ bundle: true, minify: true, format: 'esm', platform: 'node', legalComments: 'eof' },
   });
 });
 
 part('kernels', ['core/steps/nn/kernels/assembly'], () => {
-  const out = 'dist/core/steps/nn/kernels';
+  const out = 'dist/built/kernels';
   mkdirSync(at(out), { recursive: true });
   const build = (file, ...flags) =>
     run('node_modules/assemblyscript/bin/asc.js', [

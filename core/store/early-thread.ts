@@ -5,18 +5,15 @@
 import { readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { distFile } from '../dist.ts';
 
 /** Stat indexes of fewer bytes than this (40 for each file) are of folders that one thread looks at as quickly. */
 const worthBytes = 4000 * 40;
 
 let early: Worker | undefined;
 
-/** The compiled worker; sources run unbuilt (as in tests) use the one in dist/. */
-export function workerUrl(): URL {
-  return import.meta.url.endsWith('.ts')
-    ? new URL('../../dist/core/store/thread-worker.js', import.meta.url)
-    : new URL('./thread-worker.js', import.meta.url);
-}
+/** Starts a thread. */
+export const startThread = () => new Worker(distFile('bin/thread-worker.js'));
 
 /**
  * Starts a thread when the repository a folder is in has large stat indexes. It only guesses: a linked worktree, say, is
@@ -25,7 +22,7 @@ export function workerUrl(): URL {
  */
 export function startEarlyThread(folder: string): void {
   if (indexBytes(folder) < worthBytes) return;
-  early = new Worker(workerUrl());
+  early = startThread();
   // Nobody may come for it, and it must not keep the process alive; nor end it, if it cannot start.
   early.unref();
   early.on('error', () => {

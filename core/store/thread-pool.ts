@@ -1,7 +1,7 @@
 /** Spreads bulk work over a few threads; small tasks are done on this one. */
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
-import { takeEarlyThread, workerUrl } from './early-thread.ts';
+import type { Worker } from 'node:worker_threads';
+import { startThread, takeEarlyThread } from './early-thread.ts';
 import { doTask, type ResultOf, type TaskKind, type TaskOf } from './thread-tasks.ts';
 import type { ThreadReply } from './thread-worker.ts';
 
@@ -104,7 +104,7 @@ export class ThreadPool {
     const idle = this.#idle.pop();
     if (idle !== undefined) return idle;
     if (this.#all.length < this.#size) {
-      const worker = takeEarlyThread() ?? new Worker(workerUrl());
+      const worker = takeEarlyThread() ?? startThread();
       this.#all.push(worker);
       return worker;
     }

@@ -67,7 +67,7 @@ export interface TestRepo extends AsyncDisposable {
   git(...args: string[]): Promise<string>;
   /** Runs git and gives back how it ended. */
   tryGit(...args: string[]): Promise<Outcome>;
-  /** Runs the built `dist/cli/main.js`. */
+  /** Runs the built `dist/bin/main.js`. */
   dv(...args: string[]): Promise<Outcome>;
   /** Runs the built `dv`, and fails the test when it does not exit with 0. */
   dvOk(...args: string[]): Promise<Outcome>;
@@ -94,7 +94,7 @@ export interface TestRepo extends AsyncDisposable {
 }
 
 /** The built command line program. */
-export const mainScript = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+export const mainScript = fileURLToPath(new URL('../../dist/bin/main.js', import.meta.url));
 
 /** The moment of the first git command, in seconds since 1970: 2024-01-01 00:00 UTC. */
 const clockStart = 1_704_067_200;

@@ -1,6 +1,6 @@
 /** The operations of a network from TensorFlow.js alone, with its own gradients: slow, and what the kernels are checked against. */
 import * as tf from '@tensorflow/tfjs-core';
-import { builtFile } from './built.ts';
+import { distFile } from '../../dist.ts';
 import type { AdamSettings, Compute, Ops, Optimizer } from './ops.ts';
 
 const padded = (x: tf.Tensor4D, pad: number) =>
@@ -69,7 +69,7 @@ function adam(variables: readonly tf.Variable[], settings: AdamSettings): Optimi
 /** Makes TensorFlow.js's plain JavaScript backend the current one. */
 export async function openCpu(): Promise<Compute> {
   await import('@tensorflow/tfjs-backend-cpu');
-  await import(builtFile('gradients.js').href);
+  await import(distFile('built/gradients.js').href);
   await tf.setBackend('cpu');
   return { backend: 'cpu', ops, adam, timed: (step) => step() };
 }

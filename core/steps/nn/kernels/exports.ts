@@ -1,8 +1,8 @@
 /** The functions of kernels.wasm and kernels-shared.wasm, and how the file is found and instantiated on a memory. */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { distFile } from '../../../dist.ts';
 import { StepError } from '../../../model/step.ts';
-import { builtFile } from '../built.ts';
 
 /** Height, width, channels, outHeight, outWidth, filters, size, stride, pad. */
 export type ConvolutionSizes = [
@@ -165,7 +165,7 @@ export const kernelNames = [
  * @throws {StepError} when the file is missing.
  */
 export async function compileKernels(shared: boolean): Promise<WebAssembly.Module> {
-  const url = builtFile(`kernels/${shared ? 'kernels-shared' : 'kernels'}.wasm`);
+  const url = distFile(`built/kernels/${shared ? 'kernels-shared' : 'kernels'}.wasm`);
   const bytes = await readFile(url).catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
       throw new StepError(

@@ -1,7 +1,7 @@
 /** Threads that run kernels beside the main one. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { builtFile } from '../built.ts';
+import { distFile } from '../../../dist.ts';
 import { Control } from './control.ts';
 import { type KernelExports, kernelNames } from './exports.ts';
 import type { ThreadData } from './thread.ts';
@@ -35,7 +35,7 @@ export class KernelThreads {
       Array.from({ length: count - 1 }, async (_, thread) => {
         const data: ThreadData = { compiled, memory, control: control.buffer, thread };
         // Without the flags of this process, which may be for its main program alone.
-        const worker = new Worker(builtFile('kernels/thread.js'), { workerData: data, execArgv: [] });
+        const worker = new Worker(distFile('bin/kernel-thread.js'), { workerData: data, execArgv: [] });
         await once(worker, 'online');
         worker.unref();
       }),
