@@ -156,7 +156,7 @@ async function examine(
       roots.push(...each.roots);
       broken.push(...each.broken);
     }
-    runFiles.push(...listRunFiles(repo, (path) => statSync(path).mtimeMs));
+    runFiles.push(...listRunFiles(repo));
   }
   if (broken.length > 0 && !options.skipBroken) throw refuseBroken(broken);
   roots.push(...broken.flatMap((text) => text.roots));

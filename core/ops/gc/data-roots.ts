@@ -43,7 +43,7 @@ export function rootsOfLock(lock: StagesLock, keeper: Keeper, name: string): Dat
 }
 
 /** Every digest in a text, whatever it is. */
-function digestsIn(text: string, keeper: Keeper, name: string): DataRoot[] {
+export function digestsIn(text: string, keeper: Keeper, name: string): DataRoot[] {
   return [...text.matchAll(/sha256:[0-9a-f]{64}/g)].map(([digest]) => ({
     ...{ keeper, name, kind: 'unknown' as const },
     digest: parseDigest(digest)!,

@@ -1,5 +1,5 @@
 /** The data that workspaces name: pointers and stages.lock as they stand there, and what stat indexes say dv put there. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDvError, systemCode } from '../../errors.ts';
 import { digestFromHex } from '../../model/digest.ts';
@@ -10,7 +10,7 @@ import type { Repo } from '../../store/repo.ts';
 import { listStatIndexes } from '../../store/stat-index.ts';
 import { listTracked } from '../../store/tracked.ts';
 import { repoOfWorktree, type Worktree } from '../../store/worktrees.ts';
-import { type BrokenText, type DataRoot, rootsInText } from './data-roots.ts';
+import { type BrokenText, type DataRoot, digestsIn, rootsInText } from './data-roots.ts';
 
 /** What one worktree's files name; of one whose folder is away, what its stat indexes do. */
 export async function readWorkspaceRoots(
@@ -32,6 +32,7 @@ export async function readWorkspaceRoots(
     if (placed) roots.push({ keeper: 'workspace', name: path, kind, digest });
     else if (kind === 'tree') roots.push({ keeper: 'workspace', name: path, kind: 'listing', digest });
   }
+  roots.push(...unfinishedRoots(join(worktree.gitDir, 'dv')));
   const { root } = worktree;
   if (root === undefined) return { roots, broken };
   const { tracked, broken: unreadable } = listTracked(repoOfWorktree(repo, { ...worktree, root }, env));
@@ -47,6 +48,28 @@ export async function readWorkspaceRoots(
   return { roots, broken };
 }
 
+/** No note of dv's is larger. */
+const mostNoteBytes = 16 << 20;
+
+/** Every digest in dv's notes about what is under way in a worktree: pointers on their way to another name, … */
+function unfinishedRoots(folder: string): DataRoot[] {
+  return listFolder(folder).flatMap((name) => {
+    const file = join(folder, name);
+    const info = statSync(file, { throwIfNoEntry: false });
+    if (!info?.isFile() || info.size > mostNoteBytes) return [];
+    return digestsIn(readIfThere(file) ?? '', 'workspace', name);
+  });
+}
+
+function listFolder(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
 /** A run cache entry and what it stands for. */
 export interface RunFile {
   /** Absolute. */
@@ -56,16 +79,9 @@ export interface RunFile {
 }
 
 /** All run cache entries; what is no readable one stands for nothing and stays. */
-export function listRunFiles(repo: Pick<Repo, 'dvDir'>, timeOf: (path: string) => number): RunFile[] {
+export function listRunFiles(repo: Pick<Repo, 'dvDir'>): RunFile[] {
   const folder = join(repo.dvDir, 'runs');
-  let names: string[];
-  try {
-    names = readdirSync(folder);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return [];
-    throw error;
-  }
-  return names.flatMap((name) => {
+  return listFolder(folder).flatMap((name) => {
     if (digestFromHex(name) === undefined) return [];
     const path = join(folder, name);
     const record = parseRun(readIfThere(path) ?? '');
@@ -78,6 +94,6 @@ export function listRunFiles(repo: Pick<Repo, 'dvDir'>, timeOf: (path: string) =
         digest,
       }),
     );
-    return [{ path, timeMs: timeOf(path), roots }];
+    return [{ path, timeMs: statSync(path).mtimeMs, roots }];
   });
 }

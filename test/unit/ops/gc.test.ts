@@ -456,6 +456,14 @@ test('pointers with odd names count, and files of others with such names do not'
   expect(await isKept(world, digest)).toBe(true);
 });
 
+test('a note of a killed command keeps the pointers in it', async () => {
+  await using world = await dataRepo({ 'x/a': 'x' }, ['x']);
+  const digest = await stray(world.open(), 'on its way to another name');
+  const text = `version: 1\nkind: file\ndigest: ${digest}\nbytes: 26\n`;
+  writeFileSync(join(world.open().gitDir, 'dv', 'moving'), JSON.stringify({ moves: [{ text }] }));
+  expect(await isKept(world, digest)).toBe(true);
+});
+
 test('half-written things and idle stat indexes go', async () => {
   await using world = await dataRepo({ 'x/a': 'x' }, ['x']);
   const repo = world.open();
