@@ -2,7 +2,7 @@
 /** argv → command → exit status; the only place that ends the process. */
 import nodeModule from 'node:module';
 import { startEarlyThread } from '../core/store/early-thread.ts';
-import { isHookEvent } from '../hooks/events.ts';
+import { isDriverName, isHookEvent } from '../hooks/events.ts';
 import type { Terminal } from './terminal.ts';
 
 // Keeps compiled code between runs, from Node 22.8 on: start-up is most of what a hook or `dv status` takes.
@@ -57,6 +57,9 @@ const argv = process.argv.slice(2);
 if (argv[0] === 'hook' && isHookEvent(argv[1]) && !argv.includes('--help')) {
   const { runHook } = await import('./run-hook.ts');
   end(await runHook(argv[1], argv.slice(2), terminal));
+} else if (argv[0] === 'hook' && isDriverName(argv[1]) && !argv.includes('--help')) {
+  const { runDriver } = await import('./run-driver.ts');
+  end(await runDriver(argv[1], argv.slice(2), terminal));
 } else {
   const { run } = await import('./run.ts');
   end(await run(argv, terminal));

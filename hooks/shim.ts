@@ -35,7 +35,7 @@ export function isShim(text: string): boolean {
 }
 
 /** A word for sh that stands for exactly this text. */
-function quote(text: string): string {
+export function quoteWord(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
@@ -67,7 +67,7 @@ export function shimText(event: HookEvent, options: ShimOptions): string {
     ...(options.launcher === undefined
       ? []
       : [
-          `  node=${quote(options.launcher.node)} main=${quote(options.launcher.main)}`,
+          `  node=${quoteWord(options.launcher.node)} main=${quoteWord(options.launcher.main)}`,
           `  if [ -x "$node" ] && [ -f "$main" ]; then "$node" "$main" hook ${event} "$@"; return; fi`,
         ]),
     `  for dv in git-dv dv; do`,
@@ -114,5 +114,5 @@ export function shellOf(head: Buffer): string | undefined {
   const program = words.find((word, i) => i === 0 || !word.startsWith('-')) ?? '';
   const named = program.endsWith('/env') ? words.slice(1).find((word) => !word.startsWith('-')) : program;
   const name = named?.slice(named.lastIndexOf('/') + 1) ?? '';
-  return shells.has(name) ? words.map(quote).join(' ') : undefined;
+  return shells.has(name) ? words.map(quoteWord).join(' ') : undefined;
 }

@@ -1,24 +1,72 @@
+import { DvError } from '../../core/errors.ts';
+import type { RepoPath } from '../../core/model/repo-path.ts';
 import { checkout } from '../../core/ops/checkout.ts';
-import { defineCommand } from '../command.ts';
+import { type CommandResult, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
 import { checkoutExit, checkoutLines } from '../report/checkout-words.ts';
+import { pathLines } from '../report/words.ts';
 import { isAtTop, selectPaths, trackedPaths } from '../tracked-paths.ts';
 
-export const command = defineCommand<{ paths: string[]; force: boolean }>({
+/** `--ours` and `--theirs`. */
+async function choose(
+  context: Context,
+  options: { paths: string[]; force: boolean; side: 'ours' | 'theirs' },
+): Promise<CommandResult> {
+  const repo = context.repo();
+  if (options.paths.length === 0) {
+    throw new DvError('usage', {
+      message: `--${options.side} needs the paths to take`,
+      hint: 'dv status names what is in conflict',
+    });
+  }
+  // Everything is what lies below the top.
+  const { paths = ['' as RepoPath] } = selectPaths(repo, context.cwd, options.paths);
+  const { takeSide } = await import('../../core/ops/take-side.ts');
+  const { report, signal } = context;
+  const result = await takeSide(repo, { ...options, paths, report, signal });
+  return {
+    value: result,
+    text: [
+      ...pathLines(`${options.side}:`, result.taken),
+      ...checkoutLines(result, { atTop: isAtTop(repo, context.cwd), force: options.force }),
+    ].join('\n'),
+    exit: checkoutExit(result),
+  };
+}
+
+export const command = defineCommand<{ paths: string[]; force: boolean; ours: boolean; theirs: boolean }>({
   usage: 'checkout [paths..]',
   summary: 'make the workspace what the pointers say',
   examples: [
     ['dv checkout', 'brings back deleted files, follows pointers that changed, keeps your edits'],
     ['dv checkout data/train --force', 'replaces your edits too, after saving them into the cache'],
+    ['dv checkout --theirs data/train/1.png', 'after a merge: takes their version of a file in conflict'],
   ],
   exits: [3, 4, 10, 11, 12],
   options: (yargs) =>
-    yargs.positional('paths', trackedPaths).option('force', {
-      describe: 'replace local changes, saving them first',
-      type: 'boolean',
-      default: false,
-    }),
-  async run({ paths, force }, context) {
+    yargs
+      .positional('paths', trackedPaths)
+      .option('force', {
+        describe: 'replace local changes, saving them first',
+        type: 'boolean',
+        default: false,
+      })
+      .option('ours', {
+        describe: 'take our version of what is in conflict',
+        type: 'boolean',
+        default: false,
+      })
+      .option('theirs', {
+        describe: 'take their version of what is in conflict',
+        type: 'boolean',
+        default: false,
+      }),
+  async run({ paths, force, ours, theirs }, context) {
     const repo = context.repo();
+    if (ours || theirs) {
+      if (ours && theirs) throw new DvError('usage', { message: 'either --ours or --theirs' });
+      return choose(context, { paths, force, side: ours ? 'ours' : 'theirs' });
+    }
     const result = await checkout(repo, {
       ...selectPaths(repo, context.cwd, paths),
       force,

@@ -1,6 +1,7 @@
 import { isDvError } from '../../core/errors.ts';
 import { examine, type Finding } from '../../core/ops/doctor.ts';
 import type { Repo } from '../../core/store/repo.ts';
+import { inspectDrivers } from '../../hooks/drivers.ts';
 import { findHooksFolder, inspectHooks } from '../../hooks/install.ts';
 import { defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -62,6 +63,24 @@ function examineHooks(repo: Repo): Finding {
   };
 }
 
+function examineDrivers(repo: Repo): Finding[] {
+  if (!repo.git.available) return [];
+  const state = inspectDrivers(repo, launcher);
+  if (state === 'current')
+    return [{ name: 'merge', state: 'good', text: 'git merges and compares data file by file' }];
+  return [
+    {
+      name: 'merge',
+      state: 'note',
+      text:
+        state === 'absent'
+          ? 'git merges pointers as text, and git diff shows digests'
+          : 'the merge driver was installed by another dv, or calls one that was moved',
+      hint: 'dv init',
+    },
+  ];
+}
+
 export const command = defineCommand<object>({
   usage: 'doctor',
   summary: 'look at git, Node, hooks, cache, remotes and training, and say what to mend',
@@ -79,7 +98,7 @@ export const command = defineCommand<object>({
         signal: context.signal,
       })),
     ];
-    if (repo !== undefined) findings.splice(3, 0, examineHooks(repo));
+    if (repo !== undefined) findings.splice(3, 0, examineHooks(repo), ...examineDrivers(repo));
     const lines = findings.flatMap(({ name, state, text, hint }) => [
       `${signs[state]}  ${name.padEnd(11)} ${text}`,
       ...(hint === undefined ? [] : [`${' '.repeat(18)}→ ${hint}`]),

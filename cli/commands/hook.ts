@@ -1,7 +1,8 @@
+import { inspectDrivers, installDrivers, uninstallDrivers } from '../../hooks/drivers.ts';
 import { findHooksFolder, inspectHooks, installHooks, uninstallHooks } from '../../hooks/install.ts';
 import { defineCommand } from '../command.ts';
 import { launcher } from '../launcher.ts';
-import { folderNote, hookLines } from '../report/hook-install-words.ts';
+import { driversLine, folderNote, hookLines } from '../report/hook-install-words.ts';
 
 const stateWords = {
   current: 'installed',
@@ -13,10 +14,13 @@ const stateWords = {
 /** `dv hook <event>` itself never gets here: main.ts hands it to run-hook.ts. */
 export const command = defineCommand<{ action: 'install' | 'uninstall' | 'list' }>({
   usage: 'hook <action>',
-  summary: 'install, remove or list the git hooks; git itself calls dv hook <event>',
+  summary: 'install, remove or list git hooks and merge driver; git itself calls dv hook <event>',
   examples: [
     ['dv hook list', 'says where git looks for hooks, and which are there'],
-    ['dv hook uninstall', 'takes the hooks away and puts back those that were there before'],
+    [
+      'dv hook uninstall',
+      'takes the hooks and the merge driver away, and puts back hooks that were there before',
+    ],
     ['git config dv.hooks.pre-push off', 'keeps a hook installed, but makes it do nothing'],
   ],
   exits: [3, 10],
@@ -32,6 +36,7 @@ export const command = defineCommand<{ action: 'install' | 'uninstall' | 'list' 
     const note = folderNote(folder);
     if (action === 'list') {
       const hooks = inspectHooks(folder, launcher);
+      const drivers = inspectDrivers(repo, launcher);
       const lines = hooks.map((hook) => {
         const off =
           repo.config.hooks.get(hook.event) === false ? `, switched off by dv.hooks.${hook.event}` : '';
@@ -39,14 +44,24 @@ export const command = defineCommand<{ action: 'install' | 'uninstall' | 'list' 
         return `  ${hook.event.padEnd(14)} ${stateWords[hook.state]}${kept}${off}`;
       });
       return {
-        value: { folder, hooks },
-        text: [`hooks in ${folder.path}`, ...lines, ...(note === undefined ? [] : [note])].join('\n'),
+        value: { folder, hooks, drivers },
+        text: [
+          `hooks in ${folder.path}`,
+          ...lines,
+          `  ${'merge, diff'.padEnd(14)} ${stateWords[drivers]}`,
+          ...(note === undefined ? [] : [note]),
+        ].join('\n'),
       };
     }
     const hooks = action === 'install' ? installHooks(folder, launcher) : uninstallHooks(folder);
+    const drivers = action === 'install' ? installDrivers(repo, launcher) : uninstallDrivers(repo);
     return {
-      value: { folder, hooks },
-      text: [...hookLines(hooks), ...(note === undefined || action === 'uninstall' ? [] : [note])].join('\n'),
+      value: { folder, hooks, drivers },
+      text: [
+        ...hookLines(hooks),
+        driversLine(drivers),
+        ...(note === undefined || action === 'uninstall' ? [] : [note]),
+      ].join('\n'),
       ...(hooks.some((hook) => hook.change === 'blocked') ? { exit: 3 } : {}),
     };
   },

@@ -16,7 +16,7 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     'init',
     {
       group: 'start',
-      summary: 'prepare this repository for data: settings file and git hooks',
+      summary: 'prepare this repository for data: settings file, git hooks, merge driver',
       load: () => import('./init.ts'),
     },
   ],
@@ -189,7 +189,7 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     'hook',
     {
       group: 'setting up',
-      summary: 'install, remove or list the git hooks; git itself calls dv hook <event>',
+      summary: 'install, remove or list git hooks and merge driver; git itself calls dv hook <event>',
       load: () => import('./hook.ts'),
     },
   ],

@@ -55,8 +55,17 @@ export const command = defineCommand<{ paths: string[]; check: boolean }>({
             ].join(', '),
       );
     }
+    if (result.conflicts.length > 0) {
+      const { openConflictLines } = await import('../report/merge-words.ts');
+      lines.unshift(...openConflictLines(result.conflicts));
+    }
     lines.push(...failureLines('could not be read', result.failures));
-    const exit = result.failures.length > 0 ? 3 : check && differing.length + stale.length > 0 ? 4 : 0;
+    const exit =
+      result.failures.length > 0
+        ? 3
+        : check && differing.length + stale.length + result.conflicts.length > 0
+          ? 4
+          : 0;
     return { value: result, text: lines.join('\n'), exit };
   },
 });

@@ -1,4 +1,5 @@
 /** Words for installed and removed hooks, shared by `dv init`, `dv hook` and `dv doctor`. */
+import type { DriversChange } from '../../hooks/drivers.ts';
 import type { ChangedHook, HookChange, HooksFolder } from '../../hooks/install.ts';
 import { keptSuffix } from '../../hooks/shim.ts';
 import { clean } from './clean.ts';
@@ -19,6 +20,11 @@ const changeWords: Record<HookChange, (event: string) => string> = {
 /** One line per hook. */
 export function hookLines(hooks: readonly ChangedHook[]): string[] {
   return hooks.map(({ event, change }) => `  ${event.padEnd(14)} ${changeWords[change](event)}`);
+}
+
+/** One line for the merge driver and the text of pointers in `git diff`. */
+export function driversLine(change: DriversChange): string {
+  return `  ${'merge, diff'.padEnd(14)} ${changeWords[change]('')}`;
 }
 
 /** What the user should know about where git looks for hooks, when it is not in this clone's git directory. */

@@ -1,8 +1,12 @@
 /** `dv init`: prepares a repository, as far as that is files. Hooks are installed by hooks/install.ts. */
 import { existsSync } from 'node:fs';
+import { withUnixLineEnds } from '../model/line-ends.ts';
+import { lockFileName } from '../pipeline/lock-file.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import { explainWriteFailure } from '../store/cache-writer.ts';
+import { readIfThere } from '../store/discover.ts';
 import { absolutePath, type Repo } from '../store/repo.ts';
+import { listTracked } from '../store/tracked.ts';
 
 /** What `initialise` did. */
 export interface Initialised {
@@ -30,6 +34,24 @@ export const startConfig = `# Settings of dv for everybody who clones this repos
 # [dv "hooks"]
 # 	pre-push = on                   ; off: git push does not push data first
 `;
+
+/**
+ * Gives pointers and stages.lock that git wrote with CR LF their own line ends: from now on git's attributes keep it
+ * from converting them, and would take CR LF for a change to commit.
+ * @throws {DvError} not-writable, disk-full
+ */
+export function mendLineEnds(repo: Repo): void {
+  for (const file of [...listTracked(repo).tracked.map(({ pointerPath }) => pointerPath), lockFileName]) {
+    const absolute = absolutePath(repo, file);
+    const text = readIfThere(absolute);
+    if (text === undefined || withUnixLineEnds(text) === text) continue;
+    try {
+      writeFileAtomic(absolute, withUnixLineEnds(text));
+    } catch (error) {
+      throw explainWriteFailure(error, absolute);
+    }
+  }
+}
 
 /**
  * Writes `.dvconfig` if there is none, and stages it unless `dv.autostage` is off. Safe to repeat.

@@ -10,8 +10,9 @@ import { hasObject, readObject } from '../store/cache.ts';
 import { type Captured, capture } from '../store/capture.ts';
 import { missingObjects } from '../store/objects.ts';
 import { absolutePath, type Repo } from '../store/repo.ts';
-import { listTracked } from '../store/tracked.ts';
+import { listTracked, type Tracked } from '../store/tracked.ts';
 import { listUncommitted } from '../store/uncommitted.ts';
+import type { OpenConflict } from './conflicts.ts';
 import type { StageStatus } from './repro.ts';
 import { listWorkspaceData } from './workspace-data.ts';
 
@@ -39,6 +40,8 @@ export interface StatusResult {
   readonly paths: readonly PathStatus[];
   /** The stages of stages.yaml; none when only some paths were asked for. */
   readonly stages: readonly StageStatus[];
+  /** Tracked paths that a merge left in conflict. */
+  readonly conflicts: readonly OpenConflict[];
   readonly failures: readonly { path: RepoPath; reason: string }[];
 }
 
@@ -53,7 +56,7 @@ export interface StatusOptions {
 
 /** Compares the workspace with the pointers; changes nothing but stat indexes. @throws {DvError} path-not-tracked */
 export async function status(repo: Repo, options: StatusOptions): Promise<StatusResult> {
-  const { broken } = listTracked(repo);
+  const { broken, unmerged, tracked } = listTracked(repo);
   const data = broken.length === 0 ? listWorkspaceData(repo) : listTracked(repo).tracked;
   const wanted = (path: RepoPath) => options.paths?.some((prefix) => isWithin(path, prefix)) ?? true;
   for (const path of options.paths ?? []) {
@@ -83,7 +86,24 @@ export async function status(repo: Repo, options: StatusOptions): Promise<Status
     failures.push(...(captured?.failures ?? []));
     known.set(path, captured?.pointer);
   }
-  return { paths, stages: await statusOfStages(repo, options, known), failures };
+  const conflicts = await conflictsOf(repo, unmerged, tracked);
+  return {
+    paths,
+    stages: await statusOfStages(repo, options, known),
+    conflicts: conflicts.filter(({ path }) => wanted(path)),
+    failures,
+  };
+}
+
+/** Conflicts are rare: what finds them is loaded when git says that there are some. */
+async function conflictsOf(
+  repo: Repo,
+  unmerged: readonly string[],
+  tracked: readonly Tracked[],
+): Promise<readonly OpenConflict[]> {
+  if (unmerged.length === 0) return [];
+  const { listOpenConflicts } = await import('./conflicts.ts');
+  return listOpenConflicts(repo, unmerged, new Map(tracked.map(({ path, pointer }) => [path, pointer])));
 }
 
 /** Most repositories that only version data have no stages: what reads them is loaded when there is a file of them. */

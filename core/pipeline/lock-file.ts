@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DvError, systemCode } from '../errors.ts';
 import { parseDigest } from '../model/digest.ts';
+import { withUnixLineEnds } from '../model/line-ends.ts';
 import type { Pointer } from '../model/pointer.ts';
 import { comparePaths, parentOf, pathProblem, type RepoPath } from '../model/repo-path.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
@@ -309,7 +310,7 @@ export function readLock(repo: Pick<Repo, 'root'>): StagesLock {
     if (systemCode(error) === 'ENOENT') return new Map();
     throw error;
   }
-  return parseLock(text, lockFileName);
+  return parseLock(withUnixLineEnds(text), lockFileName);
 }
 
 /**

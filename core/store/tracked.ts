@@ -2,6 +2,7 @@
 import { closeSync, constants, type Dirent, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { DvError, systemCode } from '../errors.ts';
+import { withUnixLineEnds } from '../model/line-ends.ts';
 import {
   looksLikePointer,
   type Pointer,
@@ -34,7 +35,8 @@ const mostPointerBytes = 65_536;
 /** Reads the pointer of a tracked path, or gives undefined when there is none. @throws {DvError} invalid-file, newer-format */
 export function readPointer(repo: Pick<Repo, 'root'>, path: string): Pointer | undefined {
   const pointerPath = pointerPathOf(path);
-  const text = readStart(join(repo.root, pointerPath));
+  const bytes = readStart(join(repo.root, pointerPath));
+  const text = bytes === undefined ? undefined : withUnixLineEnds(bytes);
   return text !== undefined && looksLikePointer(text) ? parsePointer(text, pointerPath) : undefined;
 }
 
@@ -64,18 +66,38 @@ function readStart(absolute: string): string | undefined {
 // ELOOP: the name is a link. ENXIO: it is a socket or a device without a driver.
 const notThere = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'EMLINK', 'ENXIO']);
 
+/** Known to core/pipeline, which is above; git is asked once for both kinds of file. */
+const lockFile = 'stages.lock';
+
+/** What is listed: pointer files, and what of them and of stages.lock a merge left for the user to decide. */
+interface Listed {
+  readonly files: readonly string[];
+  readonly unmerged: readonly string[];
+}
+
 /** Pointer files git knows or would add. Its answer needs no walk over ignored data. */
-function listWithGit(repo: Repo): string[] {
+function listWithGit(repo: Repo): Listed {
   const listed = repo.git.output(
-    ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', `*${pointerSuffix}`],
+    [
+      ...['ls-files', '-z', '-t', '--cached', '--others', '--exclude-standard', '--'],
+      ...[`*${pointerSuffix}`, lockFile],
+    ],
     { cwd: repo.root },
   );
-  // An untracked repository inside this one is listed as a folder, with a slash at the end.
-  return [...new Set(listed.split('\0').filter((path) => path.endsWith(pointerSuffix)))];
+  const files = new Set<string>();
+  const unmerged = new Set<string>();
+  for (const line of listed.split('\0')) {
+    const path = line.slice(2);
+    // git-ls-files(1), `-t`: M stands for each version of an unmerged path.
+    if (line.startsWith('M ')) unmerged.add(path);
+    // An untracked repository inside this one is listed as a folder, with a slash at the end.
+    if (path.endsWith(pointerSuffix)) files.add(path);
+  }
+  return { files: [...files], unmerged: [...unmerged] };
 }
 
 /** Pointer files found by walking, where there is no git; folders that a pointer stands for are not entered. */
-function listByWalking(repo: Repo): string[] {
+function listByWalking(repo: Repo): Listed {
   const found: string[] = [];
   const visit = (folder: string) => {
     const entries = readFolder(join(repo.root, folder));
@@ -93,7 +115,7 @@ function listByWalking(repo: Repo): string[] {
     }
   };
   visit('');
-  return found;
+  return { files: found, unmerged: [] };
 }
 
 /** The entries of a folder; none when it went away or may not be read, as git lists it too. */
@@ -107,11 +129,19 @@ function readFolder(absolute: string): Dirent[] {
   }
 }
 
-/** All tracked paths of the workspace, sorted, and the pointers that could not be read. */
-export function listTracked(repo: Repo): { tracked: Tracked[]; broken: BrokenPointer[] } {
+/**
+ * All tracked paths of the workspace, sorted, and the pointers that could not be read. `unmerged`: the pointer files,
+ * readable or not, and stages.lock, where git shows them as conflicted.
+ */
+export function listTracked(repo: Repo): {
+  tracked: Tracked[];
+  broken: BrokenPointer[];
+  unmerged: readonly string[];
+} {
   const found = new Map<string, Tracked>();
   const broken: BrokenPointer[] = [];
-  for (const file of repo.git.available ? listWithGit(repo) : listByWalking(repo)) {
+  const { files, unmerged } = repo.git.available ? listWithGit(repo) : listByWalking(repo);
+  for (const file of files) {
     try {
       const pointer = readPointer(repo, trackedPathOf(file));
       if (pointer === undefined) continue;
@@ -133,7 +163,7 @@ export function listTracked(repo: Repo): { tracked: Tracked[]; broken: BrokenPoi
     }
   }
   tracked.sort((a, b) => comparePaths(a.path, b.path));
-  return { tracked, broken };
+  return { tracked, broken, unmerged };
 }
 
 /** Why a file's name cannot be that of a pointer: it stands for nothing dv may write. */

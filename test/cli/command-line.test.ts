@@ -257,6 +257,7 @@ test('doctor: says what it found, inside and outside a repository', async () => 
     'good node',
     'good git',
     'good hooks',
+    'good merge',
     'good cache',
     'good links',
     'note remote',

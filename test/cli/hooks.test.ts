@@ -22,6 +22,7 @@ describe('dv init', () => {
         post-merge     installed
         post-rewrite   installed
         pre-push       installed
+        merge, diff    installed
       next: dv add <folder of data>
       "
     `);
@@ -117,6 +118,7 @@ describe('a hook that was there', () => {
         post-merge     removed; the hook from before is back in its place
         post-rewrite   removed
         pre-push       removed
+        merge, diff    removed
       "
     `);
     expect(repo.read('.git/hooks/post-merge')).toBe(recorder('old'));
