@@ -20,7 +20,8 @@ const pageKeys = 1000;
 const usualIdleMs = 10_000;
 
 /** Where and how. */
-export interface GcsSettings extends Pick<RemoteConfig, 'url' | 'endpoint'> {
+export interface GcsSettings
+  extends Pick<RemoteConfig, 'url' | 'endpoint' | 'anonymous' | 'userProject' | 'storageClass' | 'kmsKeyId'> {
   /** How long a download may stand still, if not as long as usual. */
   readonly idleMs?: number;
 }
@@ -47,9 +48,11 @@ class TransferError extends Error {
 
 /** Opens a remote in a bucket. Nothing is sent, and the client is not loaded, before the first call. */
 export function openGcsRemote(address: BucketAddress, settings: GcsSettings): Remote {
-  const { url, endpoint } = settings;
+  const { url, endpoint, anonymous = false, userProject, kmsKeyId, storageClass } = settings;
   const base = address.prefix === '' ? '' : `${address.prefix}/`;
 
+  const billed = userProject === undefined ? {} : { userProject };
+  const kept = storageClass === undefined ? {} : { storageClass };
   let opened: Promise<{ bucket: Bucket; sdk: typeof import('@google-cloud/storage') }> | undefined;
   const open = () => {
     opened ??= (async () => {
@@ -57,22 +60,24 @@ export function openGcsRemote(address: BucketAddress, settings: GcsSettings): Re
       const storage: Storage = new sdk.Storage({
         // Attempts are counted here: the client never repeats a download, and stops repeating anything after one upload without a condition.
         retryOptions: { autoRetry: false, maxRetries: 0 },
-        ...(endpoint === undefined
+        ...(endpoint === undefined && !anonymous
           ? {}
           : {
-              apiEndpoint: endpoint.replace(/\/+$/, ''),
+              // The client leaves tokens out only where it is told the endpoint, and not in the words it knows itself.
+              apiEndpoint: endpoint?.replace(/\/+$/, '') ?? 'https://storage.googleapis.com/',
               projectId: 'unused',
               // A token is not sent where anybody on the way can read it.
-              useAuthWithCustomEndpoint: endpoint.startsWith('https:'),
+              useAuthWithCustomEndpoint: !anonymous && endpoint?.startsWith('https:') === true,
             }),
       });
-      return { bucket: storage.bucket(address.bucket), sdk };
+      return { bucket: storage.bucket(address.bucket, billed), sdk };
     })();
     return opened;
   };
   const fileOf = async (key: string): Promise<File> => {
     checkKey(key);
-    return (await open()).bucket.file(base + key);
+    const encrypted = kmsKeyId === undefined ? {} : { kmsKeyName: kmsKeyId };
+    return (await open()).bucket.file(base + key, encrypted);
   };
 
   /** One question, asked again when that may help; failures in our words. */
@@ -108,6 +113,8 @@ export function openGcsRemote(address: BucketAddress, settings: GcsSettings): Re
         // The client checks whole downloads only, and after a cut there is none.
         validation: false,
         decompress: false,
+        // The one call that does not take it from the bucket.
+        ...billed,
         ...(start === 0 && range === undefined ? {} : { start }),
         ...(range === undefined ? {} : { end: range.offset + range.lengthBytes - 1 }),
       });
@@ -141,11 +148,16 @@ export function openGcsRemote(address: BucketAddress, settings: GcsSettings): Re
 
   const save = async (key: string, bytes: Uint8Array, ifAbsent: boolean, signal?: AbortSignal) => {
     const file = await fileOf(key);
+    const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const sum = (await open()).sdk.CRC32C_DEFAULT_VALIDATOR_GENERATOR();
+    sum.update(body);
     return ask('write', signal, async (attempt) => {
       try {
-        await file.save(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), {
+        await file.save(body, {
           resumable: false,
+          // The server refuses what does not fit the sum; the client compares what the server then says it has.
           validation: 'crc32c',
+          metadata: { crc32c: sum.toString(), ...kept },
           ...(ifAbsent ? { preconditionOpts: { ifGenerationMatch: 0 } } : {}),
         });
         return true;
@@ -167,7 +179,7 @@ export function openGcsRemote(address: BucketAddress, settings: GcsSettings): Re
   const saveParts = async (key: string, source: RemoteSource, signal?: AbortSignal) => {
     const file = await fileOf(key);
     const { sdk } = await open();
-    const [session] = await ask('write', signal, () => file.createResumableUpload());
+    const [session] = await ask('write', signal, () => file.createResumableUpload({ metadata: { ...kept } }));
     const total = source.sizeBytes;
     const send = (headers: Record<string, string>, body?: Buffer) =>
       fetch(session, {

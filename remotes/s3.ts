@@ -1,11 +1,11 @@
 /** A remote in S3, or in a server that speaks its protocol. */
 import type { Readable } from 'node:stream';
-import type { GetObjectCommandOutput, S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
-import type { RemoteConfig } from '../core/model/config.ts';
+import type { GetObjectCommandOutput, ServerSideEncryption, StorageClass } from '@aws-sdk/client-s3';
 import { checkKey, type Remote, type RemoteEntry, type RemoteSource } from '../core/store/remote.ts';
 import type { BucketAddress } from './address.ts';
 import { Collected, partsOf } from './collect.ts';
 import { withRetry } from './retry.ts';
+import { createS3Client, type OpenedS3, type S3Settings } from './s3-client.ts';
 import { explainS3, isMissingKey, isRetryableS3, type S3Operation, statusOf } from './s3-errors.ts';
 
 /** Values up to this size go in one request. */
@@ -13,64 +13,6 @@ const wholeBytes = 8 << 20;
 /** S3 takes at most 10,000 parts. */
 const mostParts = 9000;
 const partsAtOnce = 3;
-const sockets = 64;
-
-/** Where and how; what the tests of this driver set beside a remote's settings. */
-export type S3Settings = Pick<RemoteConfig, 'url' | 'endpoint' | 'region' | 'profile'> &
-  Pick<S3ClientConfig, 'credentials'>;
-
-async function createClient(
-  settings: S3Settings,
-): Promise<{ client: S3Client; custom: boolean; anonymous: boolean }> {
-  // The client warns of its own future versions; which one dv uses is decided by dv.
-  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
-  const { S3Client: Client } = await import('@aws-sdk/client-s3');
-  const endpoint = settings.endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL;
-  const agent = { keepAlive: true, maxSockets: sockets };
-  const config: S3ClientConfig = {
-    ...(settings.endpoint === undefined ? {} : { endpoint: settings.endpoint }),
-    ...(settings.profile === undefined ? {} : { profile: settings.profile }),
-    ...(settings.credentials === undefined ? {} : { credentials: settings.credentials }),
-    // Other makers' servers know neither the bucket as a host name nor all of AWS's checksums.
-    ...(endpoint === undefined
-      ? { followRegionRedirects: true }
-      : {
-          forcePathStyle: true,
-          requestChecksumCalculation: 'WHEN_REQUIRED',
-          responseChecksumValidation: 'WHEN_REQUIRED',
-        }),
-    // Attempts are counted here: the client never repeats a download that was cut.
-    maxAttempts: 1,
-    requestHandler: { connectionTimeout: 10_000, socketTimeout: 60_000, httpAgent: agent, httpsAgent: agent },
-  };
-  const withRegion = async (region: string | undefined) => {
-    const client = new Client(region === undefined ? config : { ...config, region });
-    await client.config.region();
-    return client;
-  };
-  let client: S3Client;
-  try {
-    client = await withRegion(settings.region);
-  } catch {
-    // Neither settings nor profile name one; redirects lead to the bucket's own.
-    client = await withRegion('us-east-1');
-  }
-  let anonymous = false;
-  try {
-    await client.config.credentials();
-  } catch (error) {
-    if (
-      settings.profile !== undefined ||
-      !(error instanceof Error && error.name === 'CredentialsProviderError')
-    )
-      throw error;
-    // A public bucket can be read without any.
-    anonymous = true;
-    client.config.credentials = async () => ({ accessKeyId: '', secretAccessKey: '' });
-    client.config.signer = async () => ({ sign: async (request) => request });
-  }
-  return { client, custom: endpoint !== undefined, anonymous };
-}
 
 /** Opens a remote in a bucket. Nothing is sent, and the client is not loaded, before the first call. */
 export function openS3Remote(address: BucketAddress, settings: S3Settings): Remote {
@@ -83,10 +25,19 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
     return base + key;
   };
 
-  let opened: ReturnType<typeof createClient> | undefined;
+  /** Goes with every request. */
+  const paid = settings.requesterPays === true ? ({ RequestPayer: 'requester' } as const) : {};
+  /** Goes with every new value. */
+  const stored = {
+    ...(settings.sse === undefined ? {} : { ServerSideEncryption: settings.sse as ServerSideEncryption }),
+    ...(settings.kmsKeyId === undefined ? {} : { SSEKMSKeyId: settings.kmsKeyId }),
+    ...(settings.storageClass === undefined ? {} : { StorageClass: settings.storageClass as StorageClass }),
+  };
+
+  let opened: Promise<OpenedS3> | undefined;
   let anonymous = false;
   const open = async () => {
-    opened ??= createClient(settings);
+    opened ??= createS3Client(settings);
     const result = await opened;
     anonymous = result.anonymous;
     return { ...result, sdk: await import('@aws-sdk/client-s3') };
@@ -125,6 +76,7 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
         answer = await client.send(
           new sdk.GetObjectCommand({
             Bucket,
+            ...paid,
             Key,
             ...(range === undefined && collected.filled === 0 ? {} : { Range: `bytes=${first}-${last}` }),
             ...(version === undefined ? {} : { IfMatch: version }),
@@ -149,7 +101,7 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
     return ask('read', signal, async (): Promise<RemoteEntry | undefined> => {
       const { client, sdk } = await open();
       try {
-        const answer = await client.send(new sdk.HeadObjectCommand({ Bucket, Key }), during(signal));
+        const answer = await client.send(new sdk.HeadObjectCommand({ Bucket, ...paid, Key }), during(signal));
         return { key, sizeBytes: answer.ContentLength ?? 0, version: answer.ETag ?? '' };
       } catch (error) {
         if (isMissingKey(error)) return undefined;
@@ -158,7 +110,7 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
       // The answer to HEAD has no body, so no reason; asking for a byte gives one.
       try {
         const answer = await client.send(
-          new sdk.GetObjectCommand({ Bucket, Key, Range: 'bytes=0-0' }),
+          new sdk.GetObjectCommand({ Bucket, ...paid, Key, Range: 'bytes=0-0' }),
           during(signal),
         );
         (answer.Body as Readable).destroy();
@@ -175,7 +127,10 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
     const Key = keyOf(key);
     return ask('write', signal, async () => {
       const { client, sdk } = await open();
-      await client.send(new sdk.PutObjectCommand({ Bucket, Key, Body: bytes }), during(signal));
+      await client.send(
+        new sdk.PutObjectCommand({ Bucket, ...paid, ...stored, Key, Body: bytes }),
+        during(signal),
+      );
     });
   };
 
@@ -186,7 +141,10 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
     // A part's checksum is only kept when the upload was begun with its kind.
     const checksum = custom ? {} : ({ ChecksumAlgorithm: 'CRC32' } as const);
     const begun = await ask('write', signal, () =>
-      client.send(new sdk.CreateMultipartUploadCommand({ Bucket, Key, ...checksum }), during(signal)),
+      client.send(
+        new sdk.CreateMultipartUploadCommand({ Bucket, ...paid, ...stored, Key, ...checksum }),
+        during(signal),
+      ),
     );
     const UploadId = begun.UploadId!;
     try {
@@ -195,7 +153,7 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
       const sendPart = async (Body: Buffer, PartNumber: number) => {
         const sent = await ask('write', signal, () =>
           client.send(
-            new sdk.UploadPartCommand({ Bucket, Key, UploadId, PartNumber, Body, ...checksum }),
+            new sdk.UploadPartCommand({ Bucket, ...paid, Key, UploadId, PartNumber, Body, ...checksum }),
             during(signal),
           ),
         );
@@ -227,6 +185,7 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
         client.send(
           new sdk.CompleteMultipartUploadCommand({
             Bucket,
+            ...paid,
             Key,
             UploadId,
             MultipartUpload: { Parts: parts },
@@ -236,7 +195,9 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
       );
     } catch (error) {
       // Parts cost money until they are dropped. That this too may fail changes nothing of what is thrown.
-      await client.send(new sdk.AbortMultipartUploadCommand({ Bucket, Key, UploadId })).catch(() => {});
+      await client
+        .send(new sdk.AbortMultipartUploadCommand({ Bucket, ...paid, Key, UploadId }))
+        .catch(() => {});
       throw error;
     }
   };
@@ -258,7 +219,7 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
         const { client, sdk } = await open();
         try {
           await client.send(
-            new sdk.PutObjectCommand({ Bucket, Key, Body: bytes, IfNoneMatch: '*' }),
+            new sdk.PutObjectCommand({ Bucket, ...paid, ...stored, Key, Body: bytes, IfNoneMatch: '*' }),
             during(call?.signal),
           );
           return true;
@@ -295,6 +256,7 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
           return client.send(
             new sdk.ListObjectsV2Command({
               Bucket,
+              ...paid,
               Prefix: base + listed,
               ...(token === undefined ? {} : { ContinuationToken: token }),
             }),
@@ -319,7 +281,12 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
         const { client, sdk } = await open();
         const send = (IfMatch: string | undefined) =>
           client.send(
-            new sdk.DeleteObjectCommand({ Bucket, Key, ...(IfMatch === undefined ? {} : { IfMatch }) }),
+            new sdk.DeleteObjectCommand({
+              Bucket,
+              ...paid,
+              Key,
+              ...(IfMatch === undefined ? {} : { IfMatch }),
+            }),
             during(signal),
           );
         try {

@@ -16,6 +16,20 @@ export interface RemoteConfig {
   readonly endpoint?: string;
   readonly region?: string;
   readonly profile?: string;
+  /** S3: how what is written is encrypted at rest: `AES256`, `aws:kms` or `aws:kms:dsse`. */
+  readonly sse?: string;
+  /** The key for that: of AWS KMS (id, alias or ARN), or Google's `projects/…/cryptoKeys/…`. */
+  readonly kmsKeyId?: string;
+  /** The class of storage for what is written, e.g. `STANDARD_IA`, `NEARLINE`. */
+  readonly storageClass?: string;
+  /** S3: whether to address the bucket in the path; without it, as the endpoint asks for. */
+  readonly pathStyle?: boolean;
+  /** Whether to send no credentials at all, as to a public bucket. */
+  readonly anonymous?: boolean;
+  /** S3: whether this user pays for requests to a bucket whose owner does not. */
+  readonly requesterPays?: boolean;
+  /** GCS: the project that is billed, likewise. */
+  readonly userProject?: string;
   /** Whether only a tracked file names the endpoint, so that credentials must not follow it unasked. */
   readonly endpointFromRepository: boolean;
 }
@@ -60,8 +74,39 @@ const hookEvents: readonly string[] = [
   'pre-commit',
   'pre-push',
 ];
-const remoteFields = ['url', 'endpoint', 'region', 'profile'] as const;
-type RemoteField = (typeof remoteFields)[number];
+type RemoteField = Exclude<keyof RemoteConfig, 'name' | 'endpointFromRepository'>;
+
+/** Says what is wrong with a value, if anything is. */
+type Check = (value: string) => string | undefined;
+
+const expects =
+  (pattern: RegExp, what: string): Check =>
+  (value) =>
+    pattern.test(value) ? undefined : `expected ${what}, found ${quote(value)}`;
+const isSwitch: Check = (value) =>
+  parseBoolean(value) === undefined ? `expected true or false, found ${quote(value)}` : undefined;
+
+/** Settings of a remote, and what each takes. */
+const remoteFields: Readonly<Record<RemoteField, Check>> = {
+  url: () => undefined,
+  endpoint: (value) =>
+    /^https?:\/\//i.test(value) && URL.canParse(value)
+      ? undefined
+      : 'expected a URL that begins with https:// or http://',
+  // A region becomes part of a host name, and must not be able to change which host that is.
+  region: expects(/^[A-Za-z0-9-]{1,63}$/, 'a region such as eu-central-1'),
+  profile: () => undefined,
+  sse: expects(/^(AES256|aws:kms|aws:kms:dsse)$/, 'AES256, aws:kms or aws:kms:dsse'),
+  kmsKeyId: expects(/^[A-Za-z0-9_:/.-]{1,2048}$/, 'the id, alias or ARN of a key'),
+  storageClass: expects(/^[A-Z][A-Z0-9_]{0,63}$/, 'a storage class such as STANDARD_IA'),
+  pathStyle: isSwitch,
+  anonymous: isSwitch,
+  requesterPays: isSwitch,
+  userProject: expects(/^[a-z0-9:.-]{1,128}$/, 'the id of a project'),
+};
+const remoteFieldNames = Object.keys(remoteFields) as RemoteField[];
+/** A stranger's file must not decide what somebody pays for. */
+const paidFields: readonly RemoteField[] = ['requesterPays', 'userProject'];
 const mostJobs = 1024;
 
 /** Where a setting came from; later ones win. */
@@ -96,7 +141,7 @@ export function buildConfig(sources: readonly ConfigSource[]): Config {
 function splitRemoteKey(key: string): { name: string; field: RemoteField } | undefined {
   if (!key.startsWith('dv.remote.')) return undefined;
   const dot = key.lastIndexOf('.');
-  const field = remoteFields.find((each) => each === key.slice(dot + 1));
+  const field = remoteFieldNames.find((each) => each.toLowerCase() === key.slice(dot + 1));
   return field === undefined || dot < 'dv.remote.'.length
     ? undefined
     : { name: key.slice('dv.remote.'.length, dot), field };
@@ -115,12 +160,15 @@ function trackedProblem({ key, value }: ConfigEntry): string | undefined {
   if (!key.startsWith('dv.')) return 'expected settings in sections [dv …] only';
   const remote = splitRemoteKey(key);
   if (remote !== undefined && /^[a-z][a-z0-9+.-]*:\/\/[^/]*@/i.test(value)) return secretProblem;
+  if (remote !== undefined && paidFields.includes(remote.field)) {
+    return `a tracked file may not decide what you pay for: use git config dv.remote.${remote.name}.${remote.field}`;
+  }
   if (remote !== undefined || trackedKeys.has(key)) return undefined;
   if (/secret|password|token|credential|key/.test(key.slice(key.lastIndexOf('.')))) return secretProblem;
   if (key === 'dv.cache.dir') {
     return 'a tracked file may not choose where on this machine data is written: use git config dv.cache.dir';
   }
-  return `is no setting dv knows in .dvconfig (defaultRemote, jobs, autostage, cache.link, hooks.<event>, remote.<name>.${remoteFields.join('|')})`;
+  return `is no setting dv knows in .dvconfig (defaultRemote, jobs, autostage, cache.link, hooks.<event>, remote.<name>.${remoteFieldNames.filter((field) => !paidFields.includes(field)).join('|')})`;
 }
 
 const secretProblem =
@@ -194,13 +242,8 @@ class ConfigDraft {
       return `expected a remote's name of letters, digits, - and _, found ${quote(name)}`;
     }
     if (valueless) return 'expected a value';
-    if (field === 'endpoint' && value !== '' && !(/^https?:\/\//i.test(value) && URL.canParse(value))) {
-      return 'expected a URL that begins with https:// or http://';
-    }
-    // A region becomes part of a host name, and must not be able to change which host that is.
-    if (field === 'region' && !/^[A-Za-z0-9-]{0,63}$/.test(value)) {
-      return `expected a region such as eu-central-1, found ${quote(value)}`;
-    }
+    const problem = value === '' ? undefined : remoteFields[field](value);
+    if (problem !== undefined) return problem;
     const known = this.#remotes.get(name) ?? { endpointFromRepository: false };
     // An empty value takes back what a source before this one said.
     if (value === '') delete known[field];
@@ -230,8 +273,9 @@ class ConfigDraft {
   /** The settings as they stand now. */
   finish(): Config {
     const remotes = new Map<string, RemoteConfig>();
-    for (const [name, { url, ...rest }] of this.#remotes) {
-      if (url !== undefined) remotes.set(name, { name, url, ...rest });
+    for (const [name, { url, pathStyle, anonymous, requesterPays, ...texts }] of this.#remotes) {
+      const switches = switchedOn({ pathStyle, anonymous, requesterPays });
+      if (url !== undefined) remotes.set(name, { name, url, ...texts, ...switches });
     }
     return {
       remotes,
@@ -244,6 +288,18 @@ class ConfigDraft {
       gc: this.#gc,
     };
   }
+}
+
+/** Switches with what their texts say; those nobody spoke of are left out. */
+function switchedOn<Name extends string>(
+  texts: Record<Name, string | undefined>,
+): Partial<Record<Name, boolean>> {
+  const switches: Partial<Record<Name, boolean>> = {};
+  for (const name of Object.keys(texts) as Name[]) {
+    const on = texts[name] === undefined ? undefined : parseBoolean(texts[name]);
+    if (on !== undefined) switches[name] = on;
+  }
+  return switches;
 }
 
 /** git's words for a switch; git-config(1), "Values". */

@@ -171,19 +171,19 @@ describe('.dvconfig', () => {
     expect(refusal(tracked(text))).toMatchInlineSnapshot(`
       ".dvconfig:2 core.hookspath: expected settings in sections [dv …] only
       .dvconfig:4 include.path: expected settings in sections [dv …] only
-      .dvconfig:6 dv.jbos: is no setting dv knows in .dvconfig (defaultRemote, jobs, autostage, cache.link, hooks.<event>, remote.<name>.url|endpoint|region|profile)
+      .dvconfig:6 dv.jbos: is no setting dv knows in .dvconfig (defaultRemote, jobs, autostage, cache.link, hooks.<event>, remote.<name>.url|endpoint|region|profile|sse|kmsKeyId|storageClass|pathStyle|anonymous)
       .dvconfig:7 dv.password: a secret does not belong in a tracked file: use git config, a profile or the environment
-      .dvconfig:8 dv.post-checkout: is no setting dv knows in .dvconfig (defaultRemote, jobs, autostage, cache.link, hooks.<event>, remote.<name>.url|endpoint|region|profile)
+      .dvconfig:8 dv.post-checkout: is no setting dv knows in .dvconfig (defaultRemote, jobs, autostage, cache.link, hooks.<event>, remote.<name>.url|endpoint|region|profile|sse|kmsKeyId|storageClass|pathStyle|anonymous)
       .dvconfig:10 dv.cache.dir: a tracked file may not choose where on this machine data is written: use git config dv.cache.dir
       .dvconfig:13 dv.remote.origin.secretaccesskey: a secret does not belong in a tracked file: use git config, a profile or the environment
       .dvconfig:14 dv.remote.origin.sessiontoken: a secret does not belong in a tracked file: use git config, a profile or the environment
       .dvconfig:15 dv.remote.origin.credentialprocess: a secret does not belong in a tracked file: use git config, a profile or the environment
-      .dvconfig:16 dv.remote.origin.command: is no setting dv knows in .dvconfig (defaultRemote, jobs, autostage, cache.link, hooks.<event>, remote.<name>.url|endpoint|region|profile)
+      .dvconfig:16 dv.remote.origin.command: is no setting dv knows in .dvconfig (defaultRemote, jobs, autostage, cache.link, hooks.<event>, remote.<name>.url|endpoint|region|profile|sse|kmsKeyId|storageClass|pathStyle|anonymous)
       .dvconfig:18 dv.remote.b.url: a secret does not belong in a tracked file: use git config, a profile or the environment
       .dvconfig:19 dv.remote.b.endpoint: a secret does not belong in a tracked file: use git config, a profile or the environment
-      .dvconfig:21 dv.hooks.post-chekout: is no setting dv knows in .dvconfig (defaultRemote, jobs, autostage, cache.link, hooks.<event>, remote.<name>.url|endpoint|region|profile)
-      .dvconfig:23 dv.hooks.x.post-checkout: is no setting dv knows in .dvconfig (defaultRemote, jobs, autostage, cache.link, hooks.<event>, remote.<name>.url|endpoint|region|profile)
-      .dvconfig:25 dv.Cache.link: is no setting dv knows in .dvconfig (defaultRemote, jobs, autostage, cache.link, hooks.<event>, remote.<name>.url|endpoint|region|profile)"
+      .dvconfig:21 dv.hooks.post-chekout: is no setting dv knows in .dvconfig (defaultRemote, jobs, autostage, cache.link, hooks.<event>, remote.<name>.url|endpoint|region|profile|sse|kmsKeyId|storageClass|pathStyle|anonymous)
+      .dvconfig:23 dv.hooks.x.post-checkout: is no setting dv knows in .dvconfig (defaultRemote, jobs, autostage, cache.link, hooks.<event>, remote.<name>.url|endpoint|region|profile|sse|kmsKeyId|storageClass|pathStyle|anonymous)
+      .dvconfig:25 dv.Cache.link: is no setting dv knows in .dvconfig (defaultRemote, jobs, autostage, cache.link, hooks.<event>, remote.<name>.url|endpoint|region|profile|sse|kmsKeyId|storageClass|pathStyle|anonymous)"
     `);
     // The user's own settings may hold what is somebody else's.
     expect(refusal(local(text))).toBe('accepted');

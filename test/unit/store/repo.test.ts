@@ -292,7 +292,7 @@ describe('settings', () => {
       message = (error as Error).message.replaceAll(folder.path, '<work>');
     }
     expect(message).toMatchInlineSnapshot(`
-      ".dvconfig:2 dv.jbos: is no setting dv knows in .dvconfig (defaultRemote, jobs, autostage, cache.link, hooks.<event>, remote.<name>.url|endpoint|region|profile)
+      ".dvconfig:2 dv.jbos: is no setting dv knows in .dvconfig (defaultRemote, jobs, autostage, cache.link, hooks.<event>, remote.<name>.url|endpoint|region|profile|sse|kmsKeyId|storageClass|pathStyle|anonymous)
       .dvconfig:3 dv.jobs: expected a whole number from 1 to 1024, found "x"
       <work>/.git/config:7 dv.jobs: expected a whole number from 1 to 1024, found "many"
       environment dv.autostage: expected true or false, found "perhaps""
