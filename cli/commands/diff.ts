@@ -1,11 +1,13 @@
 import { DvError } from '../../core/errors.ts';
-import { type DiffResult, diff, type PathDiff } from '../../core/ops/diff.ts';
+import { type DataDiff, type DiffResult, diff } from '../../core/ops/diff.ts';
+import type { ClassCounts } from '../../core/ops/path-diff.ts';
 import { defineCommand } from '../command.ts';
-import { describeChanges, describePointer } from '../report/words.ts';
+import { loadMeasure, type Measure, toWidth } from '../report/width.ts';
+import { describeChanges, describePointer, formatCount } from '../report/words.ts';
 import { selectPaths } from '../tracked-paths.ts';
 
 /** Counts of one tracked path's differences; a rename is a deletion and an addition of the same bytes. */
-function summary(path: PathDiff): string {
+function summary(path: DataDiff): string {
   if (path.truncated) {
     const sides = [path.before, path.after].map((pointer) =>
       pointer ? describePointer(pointer) : 'nothing',
@@ -21,7 +23,7 @@ function summary(path: PathDiff): string {
   return [counts, renamed].filter((part) => part !== '').join(' ');
 }
 
-function fileLines(path: PathDiff): string[] {
+function fileLines(path: DataDiff): string[] {
   return [
     ...path.added.map((file) => [file, `added     ${file}`] as const),
     ...path.deleted.map((file) => [file, `deleted   ${file}`] as const),
@@ -32,7 +34,42 @@ function fileLines(path: PathDiff): string[] {
     .map(([, line]) => line);
 }
 
-function render(result: DiffResult, options: { stat: boolean; 'name-only': boolean }): string {
+/** A table is shown unasked when it is worth its lines: for so many classes. */
+const [fewestClasses, mostClasses] = [2, 50];
+
+/** A line per class: its name, files before and after, and what changed. */
+function classLines(classes: readonly ClassCounts[], measure: Measure): string[] {
+  const rows = classes.map(
+    (each) => [each.name, formatCount(each.before), formatCount(each.after), describeChanges(each)] as const,
+  );
+  const all: (readonly [string, string, string, string])[] = [['class', 'before', 'after', ''], ...rows];
+  const width = (column: number) => Math.max(...all.map((row) => measure(row[column]!)));
+  return all.map(([name, before, after, changes]) =>
+    [
+      toWidth(name, width(0), measure),
+      toWidth(before, width(1), measure, 'right'),
+      toWidth(after, width(2), measure, 'right'),
+      changes,
+    ]
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+interface Look {
+  readonly stat: boolean;
+  readonly 'name-only': boolean;
+  /** Whether the table of classes is shown: always, never, or when it is worth its lines. */
+  readonly table: boolean | undefined;
+  readonly measure: Measure;
+}
+
+function showsClasses({ classes }: DataDiff, table: boolean | undefined): boolean {
+  if (table !== undefined) return table && classes.length > 0;
+  return classes.length >= fewestClasses && classes.length <= mostClasses;
+}
+
+function render(result: DiffResult, options: Look): string {
   if (options['name-only']) {
     return result.paths
       .flatMap((path) => [
@@ -48,6 +85,9 @@ function render(result: DiffResult, options: { stat: boolean; 'name-only': boole
   return result.paths
     .flatMap((path) => [
       `${path.path}  ${summary(path)}`,
+      ...(showsClasses(path, options.table)
+        ? classLines(path.classes, options.measure).map((line) => `  ${line}`)
+        : []),
       ...(options.stat ? [] : fileLines(path).map((line) => `  ${line}`)),
     ])
     .join('\n');
@@ -57,6 +97,8 @@ export const command = defineCommand<{
   revisions: string[];
   stat: boolean;
   'name-only': boolean;
+  classes: boolean;
+  'no-classes': boolean;
   '--'?: string[];
 }>({
   usage: 'diff [revisions..] [-- paths..]',
@@ -76,7 +118,13 @@ export const command = defineCommand<{
         default: [],
       })
       .option('stat', { describe: 'counts only', type: 'boolean', default: false })
-      .option('name-only', { describe: 'file names only', type: 'boolean', default: false }),
+      .option('name-only', { describe: 'file names only', type: 'boolean', default: false })
+      .option('classes', {
+        describe: `files per class (folder below the tracked path), also of fewer than ${fewestClasses} or more than ${mostClasses} classes`,
+        type: 'boolean',
+        default: false,
+      })
+      .option('no-classes', { describe: 'no files per class', type: 'boolean', default: false }),
   async run(options, context) {
     const repo = context.repo();
     if (options.revisions.length > 2)
@@ -84,6 +132,8 @@ export const command = defineCommand<{
         message: 'dv diff takes at most two revisions',
         hint: 'paths go behind --',
       });
+    if (options.classes && options['no-classes'])
+      throw new DvError('usage', { message: 'diff: --classes and --no-classes exclude each other' });
     const [from, to] = options.revisions;
     const paths = options['--'] ?? [];
     const result = await diff(repo, {
@@ -93,6 +143,9 @@ export const command = defineCommand<{
       report: context.report,
       signal: context.signal,
     });
-    return { value: result, text: render(result, options) };
+    const table = options['no-classes'] ? false : options.classes ? true : undefined;
+    const names = result.paths.flatMap(({ classes }) => classes.map(({ name }) => name));
+    const measure = await loadMeasure(names);
+    return { value: result, text: render(result, { ...options, table, measure }) };
   },
 });

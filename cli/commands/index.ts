@@ -69,6 +69,14 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     },
   ],
   [
+    'log',
+    {
+      group: 'data',
+      summary: 'the commits that changed data, and what they changed of it',
+      load: () => import('./log.ts'),
+    },
+  ],
+  [
     'checkout',
     {
       group: 'data',

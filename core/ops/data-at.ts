@@ -5,7 +5,8 @@ import { lockFileName, outputsOf, parseLock, type StageOutput } from '../pipelin
 import type { History } from '../store/history.ts';
 import { type DataPath, joinData } from './workspace-data.ts';
 
-const isPointerFile = (path: string) =>
+/** Whether a file's name is that of a pointer; what it says decides whether it is one. */
+export const isPointerFile = (path: string): boolean =>
   path.endsWith(pointerSuffix) && !path.endsWith(`/${pointerSuffix}`) && path !== pointerSuffix;
 
 /**

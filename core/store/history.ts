@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DvError, systemCode } from '../errors.ts';
 import { comparePaths } from '../model/repo-path.ts';
+import { type FileChange, findChanges } from './history-changes.ts';
 import {
   type Commit,
   entryPath,
@@ -20,6 +21,7 @@ import {
 } from './history-objects.ts';
 import type { Repo } from './repo.ts';
 
+export type { FileChange } from './history-changes.ts';
 export type { Commit } from './history-objects.ts';
 
 /** A branch or tag. */
@@ -85,6 +87,8 @@ export interface History extends AsyncDisposable {
     matches: (path: string) => boolean,
     options?: { enter?: (folder: string) => boolean },
   ): Promise<FileAt[][]>;
+  /** Per commit the files and links that match and differ from its first parent's, sorted by path. */
+  changedFiles(commits: readonly string[], matches: (path: string) => boolean): Promise<FileChange[][]>;
   /** The bytes of regular files, in order; undefined where a commit has no such file. */
   readFiles(requests: readonly { commit: string; path: string }[]): Promise<(Buffer | undefined)[]>;
   /** The bytes of files found by `listFiles`, in order. */
@@ -331,6 +335,20 @@ class ObjectHistory implements History {
       return folder.files;
     };
     return tops.map(filesOf);
+  }
+
+  async changedFiles(
+    commits: readonly string[],
+    matches: (path: string) => boolean,
+  ): Promise<FileChange[][]> {
+    const found = await this.#commitsOf(commits);
+    const parents = await this.#commitsOf(found.flatMap(({ parents }) => parents.slice(0, 1)));
+    const treeOf = new Map(parents.map(({ id, tree }) => [id, tree]));
+    const pairs = found.map(({ parents, tree }) => ({ before: treeOf.get(parents[0] ?? ''), after: tree }));
+    return findChanges(pairs, matches, async (ids) => {
+      await this.#loadTrees(ids);
+      return ids.map((id) => this.#tree(id));
+    });
   }
 
   /** The entry at each path, or undefined. A link on the way is not followed. */

@@ -56,6 +56,37 @@ describe.each(['git', 'isomorphic-git'] as const)('history through %s', (engine)
     await world[Symbol.asyncDispose]();
   });
 
+  it('says which files a commit changed against its first parent', async () => {
+    const changed = async (commit: string, matches = (_: string) => true) =>
+      (await history.changedFiles([commit], matches))[0]!.map(
+        ({ path, before, after }) => `${before ? (after ? '~' : '-') : '+'}${path}`,
+      );
+    expect(await changed(first)).toEqual([
+      '+data/train.dv',
+      '+metrics/evaluate.json',
+      '+src/deep/er/code.py',
+      '+stages.lock',
+    ]);
+    expect(await changed(second)).toEqual(['+data.txt', '~data/train.dv']);
+    expect(await changed(second, (path) => path.endsWith('.dv'))).toEqual(['~data/train.dv']);
+    expect(await changed(merge)).toEqual(['~metrics/evaluate.json']);
+    const many = await history.changedFiles([second, first, last], (path) => path.endsWith('.dv'));
+    expect(many.map((files) => files.length)).toEqual([1, 1, 0]);
+    expect(text(await history.readBlobs([many[0]![0]!.before!.id]))).toEqual(['version: 1\nraw\n']);
+  });
+
+  it('tells a file that became a folder, and one that went away', async () => {
+    const world = await historyRepo();
+    await world.commitFiles('one', { a: 'file', b: 'x' });
+    await world.commitFiles('two', { a: undefined, b: undefined });
+    const id = await world.commitFiles('three', { 'a/b.dv': 'in a folder' });
+    await using own = await open(world, engine);
+    const two = (await own.resolve(`${id}~1`)).id;
+    const files = await own.changedFiles([id, two], () => true);
+    expect(files.map((list) => list.map(({ path }) => path))).toEqual([['a/b.dv'], ['a', 'b']]);
+    await world[Symbol.asyncDispose]();
+  });
+
   it('says who made a commit, when, and what its first line is', async () => {
     expect(await history.resolve(second)).toEqual({
       id: second,
