@@ -10,6 +10,9 @@ import { launcher } from './launcher.ts';
 import { plainReporter } from './report/plain.ts';
 import type { Terminal } from './terminal.ts';
 
+/** Without a terminal, pre-push says something this often. */
+const heartbeatMs = 10_000;
+
 /**
  * Runs a hook and gives back its exit status; never throws. What git has done is not undone by a failing hook,
  * so only pre-push fails: it stands before something.
@@ -24,6 +27,8 @@ export async function runHook(
     write: terminal.writeError,
     columns: terminal.stderrColumns,
     quiet: false,
+    // git holds a connection open meanwhile, and people think it hangs.
+    ...(event === 'pre-push' ? { heartbeatMs } : {}),
   });
   const context = createContext({
     cwd: terminal.cwd,
@@ -47,7 +52,8 @@ export async function runHook(
     terminal.writeError(`${failure.text}\n`);
     if (event !== 'pre-push') return 0;
     terminal.writeError(
-      'dv: git push was stopped, as pointers would have gone out without their data; git push --no-verify sends them alone\n',
+      'dv: git push was stopped, as pointers would have gone out without their data\n' +
+        'hint: git push --no-verify sends them alone; git config dv.hooks.pre-push off leaves data to dv push from now on\n',
     );
     return failure.status;
   }

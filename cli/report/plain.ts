@@ -1,6 +1,7 @@
 /** Events → lines on standard error, and one line of progress that is rewritten in place on a terminal. */
 import type { DvEvent, Progress, StageFinished } from '../../core/events.ts';
 import { clean } from './clean.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { progressLine } from './progress-line.ts';
 
 /** Where events go, and how the last of it is taken away before a result is printed. */
@@ -17,6 +18,8 @@ export interface PlainOptions {
   readonly columns: number | undefined;
   /** Only warnings. */
   readonly quiet: boolean;
+  /** Without a terminal, say how far the work is this often; left out, not at all. */
+  readonly heartbeatMs?: number;
   /** Milliseconds, growing. */
   now?(): number;
 }
@@ -35,6 +38,10 @@ export function plainReporter(options: PlainOptions): Reporter {
     progress.erase();
     options.write(`${line}\n`);
   };
+  const heartbeat =
+    options.columns === undefined && !options.quiet && options.heartbeatMs !== undefined
+      ? new Heartbeat(options.heartbeatMs, say)
+      : undefined;
   const output = (stage: string, text: string) => {
     const lines = ((partial.get(stage) ?? '') + text).split('\n');
     partial.set(stage, lines.pop()!);
@@ -55,6 +62,7 @@ export function plainReporter(options: PlainOptions): Reporter {
         return;
       } else if (event.type === 'progress') {
         progress.show(event);
+        heartbeat?.note(event);
       } else if (event.type === 'stage-started') {
         say(`${clean(event.stage)}: ${clean(event.command)}`);
         for (const reason of event.reasons) say(`  because ${clean(reason)}`);
@@ -66,6 +74,7 @@ export function plainReporter(options: PlainOptions): Reporter {
       }
     },
     close() {
+      heartbeat?.close();
       for (const stage of [...partial.keys()]) flush(stage);
       progress.erase();
     },

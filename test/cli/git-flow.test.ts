@@ -256,6 +256,7 @@ describe('git push', () => {
     expect(status).toBe(1);
     expect(stderr).toContain('dv remote add');
     expect(stderr).toContain('git push --no-verify');
+    expect(stderr).toContain('git config dv.hooks.pre-push off');
     expect(await refsThere(repo)).toEqual([]);
   });
 

@@ -1,5 +1,5 @@
 /** How events look. */
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { describeFailure } from '../../../cli/exit.ts';
 import { clean } from '../../../cli/report/clean.ts';
 import { jsonReporter } from '../../../cli/report/json.ts';
@@ -218,5 +218,49 @@ describe('guesses', () => {
     ['s', undefined],
   ])('%s → %s', (typed, guess) => {
     expect(nearest(typed, known)).toBe(guess);
+  });
+});
+
+describe('where nobody watches', () => {
+  afterEach(() => vi.useRealTimers());
+
+  test('a line says every ten seconds how far long work is, and none after its end', () => {
+    vi.useFakeTimers();
+    let written = '';
+    const reporter = plainReporter({
+      write: (text) => {
+        written += text;
+      },
+      columns: undefined,
+      quiet: false,
+      heartbeatMs: 10_000,
+    });
+    vi.advanceTimersByTime(10_500);
+    reporter.report({ ...halfway, task: 'sending' });
+    reporter.report({ ...halfway, task: 'sending', files: 1251 });
+    vi.advanceTimersByTime(10_000);
+    reporter.close();
+    vi.advanceTimersByTime(60_000);
+    expect(written).toMatchInlineSnapshot(`
+      "dv: still working
+      dv: still sending: 1,251 of 2,500 files, 12.5 MB of 25.0 MB
+      "
+    `);
+  });
+
+  test('on a terminal there is the line of progress instead', () => {
+    vi.useFakeTimers();
+    let written = '';
+    const reporter = plainReporter({
+      write: (text) => {
+        written += text;
+      },
+      columns: 80,
+      quiet: false,
+      heartbeatMs: 10_000,
+    });
+    vi.advanceTimersByTime(60_000);
+    reporter.close();
+    expect(written).toBe('');
   });
 });
