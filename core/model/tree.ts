@@ -127,8 +127,13 @@ export async function encodeTree(entries: readonly TreeEntry[]): Promise<Encoded
   return { digest: root.digest, objects: [...objects, root], files: entries.length, bytes };
 }
 
-/** Parses one `dv-tree 1` object; `paths` takes its paths, and knows those of the leaves before it. */
-function parseListing(bytes: Uint8Array, name: string, paths: PathSequence): TreeEntry[] {
+/**
+ * Parses one `dv-tree 1` object.
+ * @param name how to call it in errors.
+ * @param paths takes its paths, and knows those of the leaves before it.
+ * @throws {DvError} invalid-file, newer-format
+ */
+export function parseListing(bytes: Uint8Array, name: string, paths = new PathSequence()): TreeEntry[] {
   const lines: TreeLines = new TreeLines(bytes, header, name, paths);
   const entries: TreeEntry[] = [];
   while (lines.next()) {

@@ -87,6 +87,8 @@ export async function refreshIndex(
     digests: readonly (Digest | undefined)[];
     columns: Float64Array;
     toRead: readonly number[];
+    /** The hash of the listing's paths, when all of them and no others were found. */
+    pathsHash: bigint | undefined;
   },
 ): Promise<void> {
   const columns = index.columns.slice();
@@ -103,7 +105,8 @@ export async function refreshIndex(
       columns.set(now, row * statWidth);
     } else columns[row * statWidth] = statMissing;
   }
-  const { path, kind, digest, pathsHash, placed } = index;
+  const { path, kind, digest, placed } = index;
+  const pathsHash = found.pathsHash ?? index.pathsHash;
   await saveStatIndex(repo, { path, kind, digest, pathsHash, placed, columns });
 }
 

@@ -129,7 +129,7 @@ async function captureWith(
     };
   }
   const { paths } = found;
-  const rowOf = known === undefined ? [] : matchRows(known.entries, paths);
+  const rowOf = known === undefined ? new Int32Array() : matchRows(known.entries, paths);
 
   const digests = new Array<Digest | undefined>(paths.length);
   const toRead: number[] = [];
@@ -176,7 +176,11 @@ async function captureWith(
   await writer.commit();
   if (pointer !== undefined && entries.length > 0) options.recorded?.(pointer);
   if (known?.index.placed === true && !record) {
-    if (toRead.length > 0) await refreshIndex(repo, known, { rowOf, digests, columns, toRead });
+    const pathsHash =
+      rowOf.length === known.entries.length && !rowOf.includes(-1) ? found.pathsHash : undefined;
+    if (toRead.length > 0 || (pathsHash !== undefined && !isListed)) {
+      await refreshIndex(repo, known, { rowOf, digests, columns, toRead, pathsHash });
+    }
   } else if (pointer !== undefined && (record || remember || isWorthSaving(repo, pointer, toRead.length))) {
     await saveIndex(repo, path, pointer, {
       paths,

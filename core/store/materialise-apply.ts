@@ -5,17 +5,18 @@ import { systemCode } from '../errors.ts';
 import { silent } from '../events.ts';
 import type { Digest } from '../model/digest.ts';
 import { parentOf } from '../model/repo-path.ts';
-import { forEachPair, type TreeChange } from '../model/tree.ts';
+import { sameEntry, type TreeChange } from '../model/tree.ts';
 import { chooseLinkMode } from './link.ts';
 import type { Target } from './materialise.ts';
 import { type Plan, pathOf, type Work } from './materialise-plan.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, statMissing, statWidth, unlinkIfThere } from './stat-files.ts';
-import { hashPaths, isTrusted, removeStatIndex, saveStatIndex } from './stat-index.ts';
+import { isTrusted, removeStatIndex, saveStatIndex } from './stat-index.ts';
 
 /** Carries a plan out: deletions, folders, files, then the stat index. */
 export async function applyPlan(repo: Repo, plan: Plan, work: Work): Promise<void> {
-  const { target, changes, actions, columns } = plan;
+  const { target, actions, columns } = plan;
+  const { changes } = plan.listing;
   const folder = absolutePath(repo, target.path);
   const { outcome } = work;
   const count = { created: 0, replaced: 0, deleted: 0 };
@@ -112,7 +113,8 @@ interface Writing {
 async function writeAll(repo: Repo, job: Writing, work: Work): Promise<void> {
   const { plan, writes, unknown, count } = job;
   if (writes.length === 0) return;
-  const { changes, actions, columns } = plan;
+  const { actions, columns } = plan;
+  const { changes } = plan.listing;
   const report = work.report ?? silent;
   work.mark();
   const link = chooseLinkMode(repo);
@@ -165,51 +167,50 @@ async function writeAll(repo: Repo, job: Writing, work: Work): Promise<void> {
 
 /** The index of the new listing: what was written or adopted as it is now, the rest as it was known. */
 async function saveNewIndex(repo: Repo, plan: Plan, unknown: ReadonlySet<string>): Promise<void> {
-  const { before, after, changes, actions, index } = plan;
+  const { listing, actions } = plan;
+  const { index, changes, beforeRows, afterRows, same, pathsHash } = listing;
   const pointer = plan.target.pointer!;
-  const columns = new Float64Array(after.length * statWidth);
-  let next = 0;
-  forEachPair(before, after, (was, entry, old, row) => {
-    const i = changes[next]?.path === (entry ?? was)!.path ? next++ : undefined;
-    if (entry === undefined) return;
-    const at = row * statWidth;
-    if (i !== undefined && (unknown.has(entry.path) || plan.columns[i * statWidth] === statMissing)) {
-      columns[at] = statMissing;
-    } else if (i !== undefined && actions[i] !== 'none') {
-      columns.set(plan.columns.subarray(i * statWidth, (i + 1) * statWidth), at);
-    } else if (index !== undefined && was !== undefined) {
+  const columns = new Float64Array(listing.afterCount * statWidth);
+  const keep = (before: number, after: number, rows: number) => {
+    if (index !== undefined) {
+      columns.set(index.columns.subarray(before * statWidth, (before + rows) * statWidth), after * statWidth);
+    }
+    for (let row = 0; row < rows; row++) {
       // The new index is younger, and would trust what the old one did not.
-      if (!isTrusted(index, old)) columns[at] = statMissing;
-      else for (let k = 0; k < statWidth; k++) columns[at + k] = index.columns[old * statWidth + k]!;
-    } else columns[at] = statMissing;
+      if (index === undefined || !isTrusted(index, before + row))
+        columns[(after + row) * statWidth] = statMissing;
+    }
+  };
+  for (const { before, after, rows } of same) keep(before, after, rows);
+  changes.forEach((change, i) => {
+    const row = afterRows[i]!;
+    if (row < 0) return;
+    const at = row * statWidth;
+    if (unknown.has(change.path) || plan.columns[i * statWidth] === statMissing) columns[at] = statMissing;
+    else if (actions[i] !== 'none') {
+      columns.set(plan.columns.subarray(i * statWidth, (i + 1) * statWidth), at);
+    } else if (beforeRows[i]! >= 0) keep(beforeRows[i]!, row, 1);
+    else columns[at] = statMissing;
   });
-  await saveStatIndex(repo, {
-    path: plan.target.path,
-    kind: pointer.kind,
-    digest: pointer.digest,
-    pathsHash: await hashPaths(after.length === 0 ? [] : [after.map(({ path }) => path).join('\0')]),
-    placed: true,
-    columns,
-  });
+  const { kind, digest } = pointer;
+  await saveStatIndex(repo, { path: plan.target.path, kind, digest, pathsHash, placed: true, columns });
 }
 
 /** After an edit the index names what it named before; only rows of files that are still as recorded are kept. */
 async function noteEdits(repo: Repo, plan: Plan, unknown: ReadonlySet<string>): Promise<void> {
-  const { index, before, changes, actions } = plan;
+  const { listing, actions } = plan;
+  const { index, changes, beforeRows } = listing;
   if (index === undefined) return;
-  const changeOf = new Map(changes.map((change, i) => [change.path as string, i]));
   const columns = index.columns.slice();
-  before.forEach((entry, row) => {
-    const at = row * statWidth;
-    const i = changeOf.get(entry.path);
-    if (i === undefined || actions[i] === 'none') {
-      // The new index is younger, and would trust what the old one did not.
-      if (!isTrusted(index, row)) columns[at] = statMissing;
-      return;
-    }
-    const { after } = changes[i]!;
-    const asRecorded = after?.digest === entry.digest && after.mode === entry.mode;
-    if (asRecorded && !unknown.has(entry.path)) {
+  for (let row = 0; row * statWidth < columns.length; row++) {
+    // The new index is younger, and would trust what the old one did not.
+    if (!isTrusted(index, row)) columns[row * statWidth] = statMissing;
+  }
+  changes.forEach(({ path, before, after }, i) => {
+    if (before === undefined || actions[i] === 'none') return;
+    const at = beforeRows[i]! * statWidth;
+    const asRecorded = after !== undefined && sameEntry(before, after);
+    if (asRecorded && !unknown.has(path)) {
       columns.set(plan.columns.subarray(i * statWidth, (i + 1) * statWidth), at);
     } else columns[at] = statMissing;
   });

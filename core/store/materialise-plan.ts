@@ -3,15 +3,15 @@ import { constants, lstatSync } from 'node:fs';
 import { DvError, systemCode } from '../errors.ts';
 import type { Digest } from '../model/digest.ts';
 import { joinPaths, parentOf, type RepoPath } from '../model/repo-path.ts';
-import { asChange, forEachPair, sameEntry, type TreeChange, type TreeEntry } from '../model/tree.ts';
+import { sameEntry, type TreeChange } from '../model/tree.ts';
 import { CacheWriter } from './cache-writer.ts';
 import { statAll } from './capture.ts';
-import { entriesOfIndex } from './capture-index.ts';
 import type { MaterialisedPath, MaterialiseOptions, Saved, Target } from './materialise.ts';
+import type { ListingChange } from './materialise-listing.ts';
 import { missingObjects } from './objects.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
-import { looksUnchanged, type StatIndex } from './stat-index.ts';
+import { looksUnchanged } from './stat-index.ts';
 import type { ThreadPool } from './thread-pool.ts';
 
 /** What is to happen to one file, decided before anything is touched. */
@@ -30,15 +30,9 @@ export type Action =
 /** One target's plan. */
 export interface Plan {
   readonly target: Target;
-  readonly index: StatIndex | undefined;
-  /** Entries dv put there last, in order. */
-  readonly before: readonly TreeEntry[];
-  /** Entries of the target, in order; empty when it is to be removed. */
-  readonly after: readonly TreeEntry[];
-  /** In the order of their paths. */
-  readonly changes: readonly TreeChange[];
+  readonly listing: ListingChange;
   readonly actions: readonly Action[];
-  /** As the files of `changes` looked when the plan was made. */
+  /** As the files of the listing's changes looked when the plan was made. */
   readonly columns: Float64Array;
 }
 
@@ -60,21 +54,10 @@ export interface Work extends MaterialiseOptions {
 export async function makePlan(
   repo: Repo,
   target: Target,
-  index: StatIndex | undefined,
-  after: readonly TreeEntry[],
+  listing: ListingChange,
   work: Work,
 ): Promise<Plan> {
-  const before = (index && entriesOfIndex(repo, index)) ?? [];
-  const known = before.length > 0 ? index : undefined;
-  const only = target.edit?.only ?? (() => true);
-  const changes: TreeChange[] = [];
-  const rows: number[] = [];
-  forEachPair(before, after, (a, b, row) => {
-    if (!work.complete && a !== undefined && b !== undefined && sameEntry(a, b)) return;
-    if (!only((a ?? b)!.path)) return;
-    changes.push(asChange(a, b));
-    rows.push(a === undefined ? -1 : row);
-  });
+  const { index: known, changes, beforeRows: rows } = listing;
   const folder = absolutePath(repo, target.path);
   const paths = changes.map((change) => change.path);
   const columns = await statAll(work.pool, folder, paths, work.signal);
@@ -102,7 +85,7 @@ export async function makePlan(
   await decideByContent(repo, { target, changes, actions, columns, unsure, folder }, work);
   keepBehindObstacles(repo, { target, changes, actions, folder }, work);
   await saveLastCopies(repo, { target, changes, actions, folder }, work);
-  return { target, index: known, before, after, changes, actions, columns };
+  return { target, listing, actions, columns };
 }
 
 const isSame = (change: TreeChange) =>

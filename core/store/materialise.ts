@@ -4,15 +4,14 @@ import type { Report } from '../events.ts';
 import type { Digest } from '../model/digest.ts';
 import type { Pointer } from '../model/pointer.ts';
 import { comparePaths, type RepoPath } from '../model/repo-path.ts';
-import { encodeTree, type FileMode, readTree, type TreeEntry } from '../model/tree.ts';
-import { readObject } from './cache.ts';
+import { encodeTree, type FileMode } from '../model/tree.ts';
 import { CacheWriter, explainWriteFailure } from './cache-writer.ts';
 import { markFinished, markUnfinished, sweepUnfinished } from './leftovers.ts';
 import { applyPlan } from './materialise-apply.ts';
+import { compareListings, type ListingChange } from './materialise-listing.ts';
 import { makePlan, type Work } from './materialise-plan.ts';
 import { missingObjects } from './objects.ts';
 import type { Repo } from './repo.ts';
-import { fileModeOf } from './stat-files.ts';
 import { loadStatIndex, type StatIndex } from './stat-index.ts';
 import { ThreadPool } from './thread-pool.ts';
 
@@ -87,17 +86,6 @@ export interface Materialised {
   readonly missing: readonly { path: RepoPath; digests: readonly Digest[] }[];
   /** Files that could not be written, with the reason. */
   readonly failures: readonly { path: RepoPath; reason: string }[];
-}
-
-/**
- * Reads what a pointer stands for as entries; a file is one entry with the path `''`.
- * @throws {DvError} object-missing, object-damaged, invalid-file
- */
-export function entriesOf(repo: Repo, pointer: Pointer | undefined, modeBits?: number): readonly TreeEntry[] {
-  if (pointer === undefined) return [];
-  if (pointer.kind === 'tree') return readTree(pointer.digest, (digest) => readObject(repo, digest));
-  const mode = modeBits === undefined ? '-' : (fileModeOf(modeBits) ?? '-');
-  return [{ path: '' as RepoPath, digest: pointer.digest, sizeBytes: pointer.bytes, mode }];
 }
 
 /**
@@ -184,35 +172,22 @@ function isCurrent(index: StatIndex | undefined, pointer: Pointer | undefined): 
   return index?.digest === pointer?.digest && index?.kind === pointer?.kind;
 }
 
-/** What a target is to hold. A file keeps the mode dv last gave it, unless it is to have another. */
-function wantedEntries(
-  repo: Repo,
-  { pointer, edit }: Target,
-  index: StatIndex | undefined,
-): readonly TreeEntry[] {
-  const entries = entriesOf(repo, pointer, index?.kind === 'file' ? index.columns[4] : undefined);
-  const mode = edit?.mode;
-  return mode === undefined || pointer?.kind !== 'file'
-    ? entries
-    : entries.map((entry) => ({ ...entry, mode }));
-}
-
 async function materialiseOne(
   repo: Repo,
   target: Target,
   index: StatIndex | undefined,
   work: Work,
 ): Promise<void> {
-  let after: readonly TreeEntry[];
+  let listing: ListingChange;
   try {
-    after = wantedEntries(repo, target, index);
+    listing = await compareListings(repo, target, index, work.complete);
   } catch (error) {
     if (!(error instanceof DvError && error.code === 'object-missing')) throw error;
     work.outcome.missing.push({ path: target.path, digests: [target.pointer!.digest] });
     return;
   }
-  const plan = await makePlan(repo, target, index, after, work);
-  const needed = plan.changes.flatMap((change, i) =>
+  const plan = await makePlan(repo, target, listing, work);
+  const needed = listing.changes.flatMap((change, i) =>
     ['create', 'replace', 'replace-folder'].includes(plan.actions[i]!) ? [change.after!.digest] : [],
   );
   const absent = missingObjects(repo, needed);

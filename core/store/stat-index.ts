@@ -24,13 +24,16 @@ export interface StatIndex {
   readonly digest: Digest;
   /** Whether dv put the files there or recorded them, so that it may remove them again; else it only looked. */
   readonly placed: boolean;
-  /** Hash of the entries' paths (`hashPaths`): whether a folder holds the same names is known without the listing. */
+  /** Hash of the entries' paths (`hashPaths`), or `unknownPaths`: whether a folder holds the same names is known without the listing. */
   readonly pathsHash: bigint;
   /** `statWidth` numbers per entry; size `statMissing` marks one that must be read to be known. */
   readonly columns: Float64Array;
   /** Rows whose mtime is this young or younger may have changed unseen: git's racy rule. Milliseconds since 1970. */
   readonly trustedBeforeMs: number;
 }
+
+/** In place of the hash of paths that nobody had to list. The next look does, and notes it. */
+export const unknownPaths = 0n;
 
 const magic = 'dvindex2';
 const headerBytes = 64;
