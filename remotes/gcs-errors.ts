@@ -30,6 +30,12 @@ export function isRetryableGcs(error: unknown): boolean {
   return isNetworkHiccup(error) || isBusyStatus(gcsStatusOf(error));
 }
 
+/** Whether Google says that it cannot keep up. */
+export function isBusyGcs(error: unknown): boolean {
+  const status = gcsStatusOf(error);
+  return status === 503 || status === 429;
+}
+
 /** Turns a failure into ours; what is no failure of the service stays what it is. */
 export function explainGcs(
   error: unknown,

@@ -5,7 +5,15 @@ import type { RemoteConfig } from '../core/model/config.ts';
 import { checkKey, type Remote, type RemoteEntry, type RemoteSource } from '../core/store/remote.ts';
 import type { BucketAddress } from './address.ts';
 import { Collected, partsOf } from './collect.ts';
-import { explainGcs, type GcsOperation, gcsStatusOf, isMissingObject, isRetryableGcs } from './gcs-errors.ts';
+import {
+  explainGcs,
+  type GcsOperation,
+  gcsStatusOf,
+  isBusyGcs,
+  isMissingObject,
+  isRetryableGcs,
+} from './gcs-errors.ts';
+import { Pace } from './pace.ts';
 import { withRetry } from './retry.ts';
 
 /** Values up to this size go in one request. */
@@ -53,6 +61,7 @@ export function openGcsRemote(address: BucketAddress, settings: GcsSettings): Re
 
   const billed = userProject === undefined ? {} : { userProject };
   const kept = storageClass === undefined ? {} : { storageClass };
+  const pace = new Pace();
   let opened: Promise<{ bucket: Bucket; sdk: typeof import('@google-cloud/storage') }> | undefined;
   const open = () => {
     opened ??= (async () => {
@@ -87,7 +96,11 @@ export function openGcsRemote(address: BucketAddress, settings: GcsSettings): Re
     work: (attempt: number) => Promise<Result>,
   ): Promise<Result> => {
     try {
-      return await withRetry(({ number }) => orAbort(work(number), signal), isRetryableGcs, { signal });
+      return await withRetry(
+        ({ number }) => pace.run(() => orAbort(work(number), signal), isBusyGcs),
+        isRetryableGcs,
+        { signal, isBusy: isBusyGcs },
+      );
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       throw explainGcs(error, { url, bucket: address.bucket, operation });

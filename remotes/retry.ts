@@ -29,16 +29,22 @@ export interface Attempt {
 export async function withRetry<Result>(
   work: (attempt: Attempt) => Promise<Result>,
   isRetryable: (error: unknown) => boolean,
-  options: { signal?: AbortSignal | undefined; policy?: RetryPolicy } = {},
+  options: {
+    signal?: AbortSignal | undefined;
+    policy?: RetryPolicy;
+    /** Whether a failure only asks for patience: then it is tried half as often again. */
+    isBusy?: (error: unknown) => boolean;
+  } = {},
 ): Promise<Result> {
-  const { signal, policy = patient } = options;
+  const { signal, policy = patient, isBusy } = options;
   for (let number = 1; ; number++) {
     signal?.throwIfAborted();
     try {
       return await work({ number });
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
-      if (number >= policy.attempts || !isRetryable(error)) throw error;
+      const attempts = isBusy?.(error) ? Math.ceil(policy.attempts * 1.5) : policy.attempts;
+      if (number >= attempts || !isRetryable(error)) throw error;
       const bound = Math.min(policy.maxDelayMs, policy.firstDelayMs * 2 ** (number - 1));
       await sleep(Math.random() * bound, undefined, { ...(signal === undefined ? {} : { signal }) }).catch(
         (interrupted: unknown) => {

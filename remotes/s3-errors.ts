@@ -49,6 +49,14 @@ export function isRetryableS3(error: unknown): boolean {
   return error instanceof Error && busyNames.has(error.name);
 }
 
+/** Whether a server says that it cannot keep up. */
+export function isBusyS3(error: unknown): boolean {
+  const status = statusOf(error);
+  return (
+    status === 503 || status === 429 || (error instanceof Error && /^(SlowDown|Throttling)/.test(error.name))
+  );
+}
+
 const refusals: Record<string, string> = {
   InvalidAccessKeyId: 'it does not know this access key',
   SignatureDoesNotMatch: 'the secret access key is wrong',

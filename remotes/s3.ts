@@ -4,9 +4,10 @@ import type { GetObjectCommandOutput, ServerSideEncryption, StorageClass } from 
 import { checkKey, type Remote, type RemoteEntry, type RemoteSource } from '../core/store/remote.ts';
 import type { BucketAddress } from './address.ts';
 import { Collected, partsOf } from './collect.ts';
+import { Pace } from './pace.ts';
 import { withRetry } from './retry.ts';
 import { createS3Client, type OpenedS3, type S3Settings } from './s3-client.ts';
-import { explainS3, isMissingKey, isRetryableS3, type S3Operation, statusOf } from './s3-errors.ts';
+import { explainS3, isBusyS3, isMissingKey, isRetryableS3, type S3Operation, statusOf } from './s3-errors.ts';
 
 /** Values up to this size go in one request. */
 const wholeBytes = 8 << 20;
@@ -34,6 +35,7 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
     ...(settings.storageClass === undefined ? {} : { StorageClass: settings.storageClass as StorageClass }),
   };
 
+  const pace = new Pace();
   let opened: Promise<OpenedS3> | undefined;
   let anonymous = false;
   const open = async () => {
@@ -50,7 +52,10 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
     work: (attempt: number) => Promise<Result>,
   ): Promise<Result> => {
     try {
-      return await withRetry(({ number }) => work(number), isRetryableS3, { signal });
+      return await withRetry(({ number }) => pace.run(() => work(number), isBusyS3), isRetryableS3, {
+        signal,
+        isBusy: isBusyS3,
+      });
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
       throw explainS3(error, { url, bucket, operation, anonymous });

@@ -5,13 +5,16 @@ import type { CacheWriter } from '../../store/cache-writer.ts';
 import { inParallel } from '../../store/in-parallel.ts';
 import type { Remote } from '../../store/remote.ts';
 import { blobKey, packKey } from '../../store/remote-layout.ts';
+import { ByteBudget } from './byte-budget.ts';
 
 /** Ranges are joined over gaps of up to this many bytes: reading them costs less than another request. */
 export const joinGapBytes = 256 << 10;
 /** A range is at most this long, unless one object is. */
 export const rangeBytes = 8 << 20;
-/** Ranges on their way at once. */
-const rangesAtOnce = 8;
+/** Ranges and large objects on their way at once, as far as memory allows. */
+const rangesAtOnce = 16;
+/** Bytes in memory together: what has been asked for and is not yet written. */
+const memoryBytes = 96 << 20;
 /** Large objects are asked for in pieces of this many bytes, a few ahead. */
 const pieceBytes = 8 << 20;
 const piecesAhead = 4;
@@ -99,17 +102,18 @@ export interface ReceiveOptions {
  */
 export async function receive(wanted: readonly Wanted[], options: ReceiveOptions): Promise<Wanted[]> {
   const failed: Wanted[] = [];
+  const memory = new ByteBudget(memoryBytes);
   const work = [
     ...planRanges(wanted).map((range) => ({
       bytes: range.length,
-      run: async () => failed.push(...(await receiveRange(range, options))),
+      run: async () => failed.push(...(await memory.hold(range.length, () => receiveRange(range, options)))),
     })),
     ...wanted
       .filter(({ place }) => place.pack === undefined)
       .map((object) => ({
         bytes: object.sizeBytes,
         run: async () => {
-          if (!(await receiveBlob(object, options))) failed.push(object);
+          if (!(await receiveBlob(object, memory, options))) failed.push(object);
         },
       })),
   ];
@@ -149,32 +153,47 @@ async function receiveRange(range: Range, options: ReceiveOptions): Promise<Want
 }
 
 /** Receives a large object piece by piece; `false` when it is not there or not whole. */
-async function receiveBlob({ digest, ...wanted }: Wanted, options: ReceiveOptions): Promise<boolean> {
+async function receiveBlob(
+  { digest, ...wanted }: Wanted,
+  memory: ByteBudget,
+  options: ReceiveOptions,
+): Promise<boolean> {
   const { remote, writer, signal } = options;
   const key = blobKey(digest);
   const sizeBytes = wanted.sizeBytes > 0 ? wanted.sizeBytes : (await remote.head(key, { signal }))?.sizeBytes;
   if (sizeBytes === undefined) return false;
   let gone = false;
   const pieces = async function* () {
-    const asked: Promise<Uint8Array | undefined>[] = [];
+    const asked: { piece: Promise<Uint8Array | undefined>; release: Promise<() => void> }[] = [];
     const ask = (offset: number) => {
-      const piece = remote.getRange(key, offset, Math.min(pieceBytes, sizeBytes - offset), { signal });
+      const length = Math.min(pieceBytes, sizeBytes - offset);
+      const release = memory.take(length);
+      const piece = release.then(() => remote.getRange(key, offset, length, { signal }));
       // A piece that fails is met in its turn; until then it is no unhandled rejection.
       piece.catch(() => {});
-      asked.push(piece);
+      asked.push({ piece, release });
     };
     let next = 0;
-    for (; next < sizeBytes && asked.length < piecesAhead; next += pieceBytes) ask(next);
-    for (let piece = asked.shift(); piece !== undefined; piece = asked.shift()) {
-      const bytes = await piece;
-      if (bytes === undefined) {
-        gone = true;
-        return;
+    try {
+      for (; next < sizeBytes && asked.length < piecesAhead; next += pieceBytes) ask(next);
+      for (let first = asked[0]; first !== undefined; first = asked[0]) {
+        const bytes = await first.piece;
+        if (bytes === undefined) {
+          gone = true;
+          return;
+        }
+        yield bytes;
+        options.advance(0, bytes.length);
+        (await first.release)();
+        asked.shift();
+        if (next < sizeBytes) ask(next);
+        next += pieceBytes;
       }
-      if (next < sizeBytes) ask(next);
-      next += pieceBytes;
-      yield bytes;
-      options.advance(0, bytes.length);
+    } finally {
+      for (const { piece, release } of asked) {
+        const free = await release;
+        piece.then(free, free);
+      }
     }
   };
   const whole = await writer.receive(digest, pieces());
