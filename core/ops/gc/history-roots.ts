@@ -72,18 +72,24 @@ function commitWith(git: Git, blob: string): string {
   return commit === '' ? '' : `${commit}:`;
 }
 
-/** Pointer and lock files of all commits some starting points lead to; with them, other objects of git's. */
+/**
+ * Pointer and lock files of all commits some starting points lead to: both sides of every change, also of those a merge
+ * made. Not `rev-list --objects`: with a pattern like `*.dv` it looks into no folder.
+ */
 function reachableBlobs(git: Git, from: readonly string[]): NamedBlob[] {
   const listed = git.output([
     // What a replacement hides is still there for those who have none.
     '--no-replace-objects',
-    ...['rev-list', '--objects', '--full-history', ...from, '--', ...dataFiles],
+    ...['log', '--raw', '-z', '--no-abbrev', '--no-renames', '--format=', '--root', '-m', '--full-history'],
+    ...[...from, '--', ...dataFiles],
   ]);
-  return listed.split('\n').flatMap((line) => {
-    // A commit has no name behind its id. A name that holds a newline is cut there, which only messages show.
-    const at = line.indexOf(' ');
-    return at === -1 || at === line.length - 1 ? [] : [{ id: line.slice(0, at), name: line.slice(at + 1) }];
+  const found = new Map<string, string>();
+  const words = listed.split('\0');
+  words.forEach((word, i) => {
+    const match = /^\n*:[0-7]{6} [0-7]{6} ([0-9a-f]+) ([0-9a-f]+) [A-Z][0-9]*$/.exec(word);
+    for (const id of match?.slice(1) ?? []) if (!/^0+$/.test(id)) found.set(id, words[i + 1]!);
   });
+  return [...found].map(([id, name]) => ({ id, name }));
 }
 
 /** What git's index of a worktree holds, all sides of a conflict included. */

@@ -89,6 +89,20 @@ test('without --yes nothing is removed, and what would be is told with its size'
   expect((await world.dvOk('status', '--check')).status).toBe(0);
 });
 
+test('what only another branch names is kept, in whatever folder its pointer lies', async () => {
+  await using world = await dataRepo({ 'deep/er/data/a': 'nested', 'data/a': 'top' }, [
+    'deep/er/data',
+    'data',
+  ]);
+  await world.git('checkout', '--quiet', '-b', 'other');
+  await forget(world, 'deep/er/data');
+  await forget(world, 'data');
+  await world.commit('without data');
+  await world.git('reflog', 'expire', '--expire=now', '--all');
+  expect(await isKept(world, digestOf('nested'))).toBe(true);
+  expect(await isKept(world, digestOf('top'))).toBe(true);
+});
+
 test('what is younger than the grace is kept', async () => {
   await using world = await dataRepo({ 'data/a': 'a' }, ['data']);
   const repo = world.open();
