@@ -13,6 +13,7 @@ import { absolutePath, type Repo } from '../store/repo.ts';
 import { listTracked, type Tracked } from '../store/tracked.ts';
 import { listUncommitted } from '../store/uncommitted.ts';
 import type { OpenConflict } from './conflicts.ts';
+import { type HeadChange, startHeadLook } from './head-changes.ts';
 import type { StageStatus } from './repro.ts';
 import { listWorkspaceData } from './workspace-data.ts';
 
@@ -38,6 +39,8 @@ export interface PathStatus {
 /** What `status` found. */
 export interface StatusResult {
   readonly paths: readonly PathStatus[];
+  /** Pointers and stages.lock that the last commit does not have as they are. */
+  readonly toCommit: readonly HeadChange[];
   /** The stages of stages.yaml; none when only some paths were asked for. */
   readonly stages: readonly StageStatus[];
   /** Tracked paths that a merge left in conflict. */
@@ -56,7 +59,8 @@ export interface StatusOptions {
 
 /** Compares the workspace with the pointers; changes nothing but stat indexes. @throws {DvError} path-not-tracked */
 export async function status(repo: Repo, options: StatusOptions): Promise<StatusResult> {
-  const { broken, unmerged, tracked } = listTracked(repo);
+  const lookAtHead = startHeadLook(repo);
+  const { broken, unmerged, tracked, untracked } = listTracked(repo);
   const data = broken.length === 0 ? listWorkspaceData(repo) : listTracked(repo).tracked;
   const wanted = (path: RepoPath) => options.paths?.some((prefix) => isWithin(path, prefix)) ?? true;
   for (const path of options.paths ?? []) {
@@ -87,8 +91,11 @@ export async function status(repo: Repo, options: StatusOptions): Promise<Status
     known.set(path, captured?.pointer);
   }
   const conflicts = await conflictsOf(repo, unmerged, tracked);
+  const pointerFiles = new Set([...tracked, ...broken].map(({ pointerPath }) => pointerPath));
+  const toCommit = await lookAtHead(pointerFiles, untracked);
   return {
     paths,
+    toCommit: toCommit.filter(({ path }) => wanted(path)),
     stages: await statusOfStages(repo, options, known),
     conflicts: conflicts.filter(({ path }) => wanted(path)),
     failures,

@@ -73,6 +73,8 @@ const lockFile = 'stages.lock';
 interface Listed {
   readonly files: readonly string[];
   readonly unmerged: readonly string[];
+  /** Pointer files, and stages.lock, that git does not have in its index; none where it was not asked. */
+  readonly untracked: readonly string[];
 }
 
 /** Pointer files git knows or would add. Its answer needs no walk over ignored data. */
@@ -86,14 +88,17 @@ function listWithGit(repo: Repo): Listed {
   );
   const files = new Set<string>();
   const unmerged = new Set<string>();
+  const untracked: string[] = [];
   for (const line of listed.split('\0')) {
     const path = line.slice(2);
     // git-ls-files(1), `-t`: M stands for each version of an unmerged path.
     if (line.startsWith('M ')) unmerged.add(path);
     // An untracked repository inside this one is listed as a folder, with a slash at the end.
     if (path.endsWith(pointerSuffix)) files.add(path);
+    else if (path !== lockFile) continue;
+    if (line.startsWith('? ')) untracked.push(path);
   }
-  return { files: [...files], unmerged: [...unmerged] };
+  return { files: [...files], unmerged: [...unmerged], untracked };
 }
 
 /** Pointer files found by walking, where there is no git; folders that a pointer stands for are not entered. */
@@ -115,7 +120,7 @@ function listByWalking(repo: Repo): Listed {
     }
   };
   visit('');
-  return { files: found, unmerged: [] };
+  return { files: found, unmerged: [], untracked: [] };
 }
 
 /** The entries of a folder; none when it went away or may not be read, as git lists it too. */
@@ -131,16 +136,17 @@ function readFolder(absolute: string): Dirent[] {
 
 /**
  * All tracked paths of the workspace, sorted, and the pointers that could not be read. `unmerged`: the pointer files,
- * readable or not, and stages.lock, where git shows them as conflicted.
+ * readable or not, and stages.lock, where git shows them as conflicted. `untracked`: those that git's index lacks.
  */
 export function listTracked(repo: Repo): {
   tracked: Tracked[];
   broken: BrokenPointer[];
   unmerged: readonly string[];
+  untracked: readonly string[];
 } {
   const found = new Map<string, Tracked>();
   const broken: BrokenPointer[] = [];
-  const { files, unmerged } = repo.git.available ? listWithGit(repo) : listByWalking(repo);
+  const { files, unmerged, untracked } = repo.git.available ? listWithGit(repo) : listByWalking(repo);
   for (const file of files) {
     try {
       const pointer = readPointer(repo, trackedPathOf(file));
@@ -163,7 +169,7 @@ export function listTracked(repo: Repo): {
     }
   }
   tracked.sort((a, b) => comparePaths(a.path, b.path));
-  return { tracked, broken, unmerged };
+  return { tracked, broken, unmerged, untracked };
 }
 
 /** Why a file's name cannot be that of a pointer: it stands for nothing dv may write. */
