@@ -3,6 +3,7 @@ import { DvError } from '../../core/errors.ts';
 import { ageForms, parseAge } from '../../core/model/age.ts';
 import { gc } from '../../core/ops/gc.ts';
 import { defineCommand } from '../command.ts';
+import { allRemotes } from '../remotes.ts';
 import { gcLines } from '../report/gc-words.ts';
 
 /** Reads an age. @throws {DvError} usage */
@@ -67,10 +68,7 @@ export const command = defineCommand<{
       force: options.force,
       skipBroken: options['skip-broken'],
       usedBy: options['used-by']?.map((folder) => resolve(context.cwd, folder)),
-      remotes: [...repo.config.remotes.keys()].map((name) => ({
-        name,
-        open: () => context.openRemote(name),
-      })),
+      remotes: allRemotes(context),
       env: context.env,
       report: context.report,
       signal: context.signal,

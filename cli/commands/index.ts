@@ -138,6 +138,14 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     },
   ],
   [
+    'verify',
+    {
+      group: 'data',
+      summary: 'read cached data again, name what is damaged or missing, and heal it',
+      load: () => import('./verify.ts'),
+    },
+  ],
+  [
     'repro',
     {
       group: 'stages',

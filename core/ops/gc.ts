@@ -12,9 +12,9 @@ import { type BrokenText, type DataRoot, type Keeper, keepers } from './gc/data-
 import { readHistoryRoots } from './gc/history-roots.ts';
 import { listIdleIndexes } from './gc/idle-indexes.ts';
 import { Marks } from './gc/mark.ts';
-import { askRemotes, type Holdings, type NamedRemote } from './gc/remote-holdings.ts';
 import { type Condemned, removeObjects, returnAside } from './gc/sweep.ts';
 import { listRunFiles, type RunFile, readWorkspaceRoots } from './gc/workspace-roots.ts';
+import { askRemotes, type Holdings, type NamedRemote } from './transfer/holdings.ts';
 
 /** How to collect garbage. */
 export interface GcOptions {

@@ -2,13 +2,14 @@
 import { DvError } from '../../errors.ts';
 import type { Report } from '../../events.ts';
 import type { Digest } from '../../model/digest.ts';
+import type { Place } from '../../model/place.ts';
 import type { PlaceTable } from '../../model/place-table.ts';
 import type { Remote } from '../../store/remote.ts';
 import { blobKey, packKey, readIdentity } from '../../store/remote-layout.ts';
 import { RemoteState } from '../../store/remote-state.ts';
 import type { Repo } from '../../store/repo.ts';
-import { loadIndexes } from '../transfer/known.ts';
-import { readPlaced } from '../transfer/receive.ts';
+import { loadIndexes } from './known.ts';
+import { readPlaced } from './receive.ts';
 
 /** A remote that can be asked. */
 export interface NamedRemote {
@@ -21,6 +22,8 @@ export interface NamedRemote {
 export interface Holdings {
   /** Whether some remote confirms to hold an object. */
   has(digest: Digest): boolean;
+  /** Where each remote's idx files say that an object is. */
+  readonly sources: readonly { readonly remote: Remote; places(digest: Digest): readonly Place[] }[];
   /** Reads a small object from whichever remote has it. */
   read(digest: Digest): Promise<Uint8Array | undefined>;
   /** Remotes that could not be asked, and why: what only they may hold is not confirmed. */
@@ -64,6 +67,7 @@ export async function askRemotes(
       );
   return {
     unasked,
+    sources: all.map(({ remote, table }) => ({ remote, places: (digest) => table.places(digest) })),
     has: (digest) => all.some((held) => confirmed(held, digest)),
     async read(digest) {
       for (const { remote, table } of all) {
