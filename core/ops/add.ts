@@ -5,11 +5,11 @@ import { type Report, silent } from '../events.ts';
 import { formatPointer, type Pointer, pointerPathOf, pointerSuffix } from '../model/pointer.ts';
 import { isWithin, parentOf, type RepoPath } from '../model/repo-path.ts';
 import { stageOutputs } from '../pipeline/lock-file.ts';
-import { writeFileAtomic } from '../store/atomic.ts';
-import { type Captured, capture, type FileFailure } from '../store/capture.ts';
+import { type CapturedPath, captureAll, type FileFailure, nothingReadable } from '../store/capture.ts';
+import { writeFilesAtomic } from '../store/flush.ts';
 import { stageFiles } from '../store/git-stage.ts';
 import { ensureIgnored, gitignoreOf } from '../store/gitignore.ts';
-import { removeOldTemporaries } from '../store/leftovers.ts';
+import { markFinished, markUnfinished, removeOldTemporaries, sweepUnfinished } from '../store/leftovers.ts';
 import { withLock } from '../store/lock.ts';
 import { absolutePath, type Repo } from '../store/repo.ts';
 import { listTracked, readPointer } from '../store/tracked.ts';
@@ -55,6 +55,7 @@ export async function add(
   return withLock(repo, { command: 'dv add', signal: options.signal }, async () => {
     planAdd(repo, paths);
     removeOldTemporaries(repo);
+    sweepUnfinished(repo);
     return recordPaths(repo, paths, options);
   });
 }
@@ -68,31 +69,28 @@ export async function recordPaths(
   const { store = true, report = silent, signal } = options;
   const added: AddedPath[] = [];
   const failures: FileFailure[] = [];
-  for (const path of paths) {
-    let changed = false;
-    const captured = await capture(repo, path, {
-      store,
-      record: true,
-      report,
-      ...(signal === undefined ? {} : { signal }),
-      recorded: (pointer) => {
-        if (!store) markUncommitted(repo, path);
-        changed = writePointer(repo, path, pointer);
-        if (store) unmarkUncommitted(repo, path);
-      },
-    });
-    if (captured.entries.length === 0) throw nothingIn(path, captured);
-    failures.push(...captured.failures);
-    added.push({ path, pointer: captured.pointer, changed, filesRead: captured.filesRead });
-  }
-  if (repo.config.autostage) stageFiles(repo, filesOf(paths));
+  await captureAll(repo, paths, {
+    store,
+    record: true,
+    report,
+    ...(signal === undefined ? {} : { signal }),
+    unreadable: (unread) => failures.push(...unread),
+    async recorded(batch) {
+      const empty = batch.find(({ entries }) => entries.length === 0);
+      if (empty !== undefined) throw new DvError('nothing-to-add', { repoPath: empty.path });
+      const names = batch.map(({ path }) => path);
+      if (!store) markUncommitted(repo, names);
+      const changed = await writePointers(repo, batch);
+      if (store) unmarkUncommitted(repo, names);
+      for (const { path, pointer, filesRead, ...found } of batch) {
+        added.push({ path, pointer, changed: changed.has(path), filesRead });
+        failures.push(...found.failures);
+      }
+    },
+  });
+  if (added.length === 0 && failures.length > 0) throw nothingReadable(failures);
+  if (repo.config.autostage) stageFiles(repo, filesOf(added.map(({ path }) => path)));
   return { added, failures };
-}
-
-function nothingIn(path: RepoPath, captured: Captured): DvError {
-  if (captured.failures.length === 0) return new DvError('nothing-to-add', { repoPath: path });
-  const failures = captured.failures.map((failure) => `${failure.path}: ${failure.reason}`);
-  return new DvError('some-failed', { verb: 'read', failures, total: failures.length });
 }
 
 /** Refuses what cannot be tracked, before anything is written. */
@@ -114,15 +112,26 @@ function planAdd(repo: Repo, paths: readonly RepoPath[]): void {
       throw new DvError('unsafe-link', { repoPath: path, target: readlinkSync(absolutePath(repo, path)) });
     }
     assertNoLinkAbove(repo, path);
-    for (const other of [...tracked, ...paths]) {
-      if (other === path) continue;
-      if (isWithin(path, other)) throw new DvError('path-inside-tracked', { repoPath: path, tracked: other });
-      if (isWithin(other, path))
-        throw new DvError('path-contains-tracked', { repoPath: path, tracked: other });
-    }
   }
+  assertNotNested(tracked, paths);
   assertNoStageOutput(repo, paths);
   assertNotInGit(repo, paths);
+}
+
+/** Refuses paths that lie in one another, or in or above what is tracked. */
+function assertNotNested(tracked: readonly RepoPath[], paths: readonly RepoPath[]): void {
+  const isAdded = new Set<string>(paths);
+  const all = new Set<string>([...tracked, ...paths]);
+  for (const path of all) {
+    for (let folder = parentOf(path as RepoPath); folder !== ''; folder = parentOf(folder)) {
+      if (!all.has(folder)) continue;
+      const [repoPath, outer] = [path as RepoPath, folder as RepoPath];
+      if (isAdded.has(path)) throw new DvError('path-inside-tracked', { repoPath, tracked: outer });
+      if (isAdded.has(folder)) {
+        throw new DvError('path-contains-tracked', { repoPath: outer, tracked: repoPath });
+      }
+    }
+  }
 }
 
 /** Refuses paths that a stage writes. */
@@ -152,13 +161,29 @@ export function assertNotInGit(repo: Repo, paths: readonly RepoPath[]): void {
   throw new DvError('path-tracked-by-git', { repoPath, example });
 }
 
-/** Writes the pointer, and first the line that keeps git away from the data; says whether the pointer changed. */
-function writePointer(repo: Repo, path: RepoPath, pointer: Pointer): boolean {
-  const before = pointerBefore(repo, path);
-  ensureIgnored(repo, path);
-  if (before !== undefined && formatPointer(before) === formatPointer(pointer)) return false;
-  writeFileAtomic(absolutePath(repo, pointerPathOf(path)), formatPointer(pointer));
-  return true;
+/** Writes pointers, and first the lines that keep git away from the data; gives back whose pointer changed. */
+async function writePointers(repo: Repo, found: readonly CapturedPath[]): Promise<Set<RepoPath>> {
+  ensureIgnored(
+    repo,
+    found.map(({ path }) => path),
+  );
+  const changed = found.filter(({ path, pointer }) => {
+    const before = pointerBefore(repo, path);
+    return before === undefined || formatPointer(before) !== formatPointer(pointer);
+  });
+  markUnfinished(
+    repo,
+    changed.map(({ path }) => path),
+  );
+  await writeFilesAtomic(
+    repo.root,
+    changed.map(({ path, pointer }) => ({
+      absolute: absolutePath(repo, pointerPathOf(path)),
+      content: formatPointer(pointer),
+    })),
+  );
+  markFinished(repo);
+  return new Set(changed.map(({ path }) => path));
 }
 
 /** The pointer that stands there; a broken one (a merge conflict) is replaced. */

@@ -16,7 +16,7 @@ import { writeFileAtomic } from '../store/atomic.ts';
 import { hasObject, readObject } from '../store/cache.ts';
 import { CacheWriter } from '../store/cache-writer.ts';
 import { capture } from '../store/capture.ts';
-import { ensureIgnored, gitignoreOf } from '../store/gitignore.ts';
+import { ensureIgnored } from '../store/gitignore.ts';
 import { markFinished, markUnfinished } from '../store/leftovers.ts';
 import { materialise } from '../store/materialise.ts';
 import { missingObjects } from '../store/objects.ts';
@@ -97,9 +97,7 @@ export function writeMarked<Result>(repo: Repo, paths: readonly RepoPath[], writ
 export function ignoreOuts(repo: Repo, stage: Stage): RepoPath[] {
   const paths = stage.outs.map(({ path }) => path).filter((path) => !isIgnoredHere(repo, path));
   if (paths.length === 0) return [];
-  return writeMarked(repo, paths, () =>
-    paths.filter((path) => ensureIgnored(repo, path)).map((path) => gitignoreOf(path)),
-  );
+  return writeMarked(repo, paths, () => ensureIgnored(repo, paths));
 }
 
 /** How what is at an out came to be there. */

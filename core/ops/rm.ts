@@ -90,7 +90,7 @@ export async function rm(
     for (const each of leaving) {
       if (!options.cached) await removeData(repo, each, options);
       removeStatIndex(repo, each.path);
-      unmarkUncommitted(repo, each.path);
+      unmarkUncommitted(repo, [each.path]);
       removeIgnored(repo, each.path);
       // Last: what is named by a pointer can be removed again.
       rmSync(absolutePath(repo, pointerPathOf(each.path)), { force: true });

@@ -47,6 +47,21 @@ export function writeFileAtomic(
   content: string | Uint8Array,
   options: { durable?: boolean } = {},
 ): void {
+  const temporary = writeBeside(absolute, content, options.durable !== false);
+  try {
+    renameSync(temporary, absolute);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  if (options.durable !== false) flushFolder(dirname(absolute));
+}
+
+/**
+ * Writes what is to replace a file into a temporary one beside it, with the same permissions.
+ * @returns the temporary file, absolute.
+ */
+export function writeBeside(absolute: string, content: string | Uint8Array, durable: boolean): string {
   const folder = dirname(absolute);
   makeFolder(folder);
   // Without the file's own name, which may be as long as the file system allows.
@@ -58,16 +73,15 @@ export function writeFileAtomic(
       if (old?.isFile()) fchmodSync(file, old.mode & 0o777);
       const bytes = typeof content === 'string' ? Buffer.from(content) : content;
       for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
-      if (options.durable !== false) fsyncSync(file);
+      if (durable) fsyncSync(file);
     } finally {
       closeSync(file);
     }
-    renameSync(temporary, absolute);
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
   }
-  if (options.durable !== false) flushFolder(folder);
+  return temporary;
 }
 
 /** What systems say that cannot flush a folder: Windows, some network file systems. */

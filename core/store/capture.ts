@@ -44,12 +44,6 @@ export interface CaptureOptions {
    */
   readonly record?: boolean;
   /**
-   * Called with what a pointer has to say when all that must be in the cache is durable, and before the stat index says
-   * that it is recorded. A pointer is written here: were it written later, a command killed in between would leave
-   * files that look recorded, and that the next checkout would replace. Not called for a folder without files.
-   */
-  readonly recorded?: (pointer: Pointer) => void;
-  /**
    * Keeps the listing of a folder that dv does not track, so that the next look reads only what changed.
    * Has no effect on tracked paths, whose index must go on saying what dv recorded.
    */
@@ -62,21 +56,99 @@ export interface CaptureOptions {
  * Reads what is at a path of the workspace: a file or a folder. Files the stat index knows are not read again.
  * Refreshes the stat index of the path.
  * Guarantee: with `store`, when this returns every object of the result is in the cache, durable.
- * @throws {DvError} path-missing, path-invalid, disk-full, not-writable
+ * @throws {DvError} path-missing, path-invalid, some-failed when nothing could be read, disk-full, not-writable
  */
 export async function capture(repo: Repo, path: RepoPath, options: CaptureOptions): Promise<Captured> {
-  const top = lstatSync(absolutePath(repo, path), { throwIfNoEntry: false });
-  if (top === undefined) throw new DvError('path-missing', { repoPath: path });
+  let result: Captured | undefined;
+  await captureAll(repo, [path], {
+    ...options,
+    async recorded([found]) {
+      result = found;
+    },
+  });
+  if (result === undefined) throw new Error(`${path} was neither captured nor refused`);
+  return result;
+}
+
+/** What was found at one of several paths. */
+export interface CapturedPath extends Captured {
+  readonly path: RepoPath;
+}
+
+/** How to capture several paths. */
+export interface CaptureAllOptions extends CaptureOptions {
+  /** Called for a path of which nothing could be read; the others are captured all the same. By default it fails all. */
+  unreadable?(failures: readonly FileFailure[]): void;
+  /**
+   * Called with some paths at a time, when all of them that must be in the cache is durable, and before the stat index
+   * says that they are recorded. Pointers are written here: were they written later, a command killed in between would
+   * leave files that look recorded, and that the next checkout would replace.
+   */
+  recorded(batch: readonly CapturedPath[]): Promise<void>;
+}
+
+/** Paths are made durable together until they have brought so many files: a flush takes long, however little it is for. */
+const filesPerBatch = 5000;
+
+/**
+ * Captures several paths.
+ * @throws {DvError} as `capture`, some-failed when nothing could be read at a path.
+ */
+export async function captureAll(
+  repo: Repo,
+  paths: readonly RepoPath[],
+  options: CaptureAllOptions,
+): Promise<void> {
   const pool = new ThreadPool();
   const writer = new CacheWriter(repo, pool);
   try {
-    return await captureWith(repo, path, { isFolder: top.isDirectory(), pool, writer }, options);
+    let batch: Look[] = [];
+    let files = 0;
+    for (const [i, path] of paths.entries()) {
+      options.signal?.throwIfAborted();
+      const top = lstatSync(absolutePath(repo, path), { throwIfNoEntry: false });
+      if (top === undefined) throw new DvError('path-missing', { repoPath: path });
+      const look = await lookAt(repo, path, { isFolder: top.isDirectory(), pool, writer }, options);
+      if ('unreadable' in look) {
+        if (options.unreadable === undefined) throw nothingReadable(look.unreadable);
+        options.unreadable(look.unreadable);
+      } else {
+        batch.push(look);
+        files += look.found.filesRead;
+      }
+      if (files < filesPerBatch && i < paths.length - 1) continue;
+      await writer.commit();
+      await options.recorded(batch.map(({ found }) => found));
+      for (const { save } of batch) await save?.();
+      batch = [];
+      files = 0;
+    }
   } catch (error) {
     throw explainWriteFailure(error, repo.objectsDir);
   } finally {
     writer.discard();
     await pool.close();
   }
+}
+
+/** The failure when nothing could be read. */
+export const nothingReadable = (failures: readonly FileFailure[]) =>
+  new DvError('some-failed', {
+    verb: 'read',
+    failures: failures.map((failure) => `${failure.path}: ${failure.reason}`),
+    total: failures.length,
+  });
+
+/** A path of which nothing could be read. */
+interface Unreadable {
+  readonly unreadable: readonly FileFailure[];
+}
+
+/** A path that was read, and whose objects are not yet committed. */
+interface Look {
+  readonly found: CapturedPath;
+  /** Notes in the stat index what was found; for when the objects are in the cache. */
+  readonly save?: () => Promise<void>;
 }
 
 interface Work {
@@ -102,24 +174,25 @@ async function surveyPath(
   };
 }
 
-async function captureWith(
+async function lookAt(
   repo: Repo,
   path: RepoPath,
   work: Work,
   options: CaptureOptions,
-): Promise<Captured> {
+): Promise<Look | Unreadable> {
   const { writer, isFolder } = work;
   const record = options.store || options.record === true;
   const report = options.report ?? silent;
   const folder = absolutePath(repo, path);
   const index = await loadStatIndex(repo, path);
   const expected = (index?.columns.length ?? 0) / statWidth;
-  const found = await surveyPath(repo, path, work, { expected, signal: options.signal });
-  const { problems, columns } = found;
-  const isListed = index !== undefined && index.pathsHash === found.pathsHash;
+  const surveyed = await surveyPath(repo, path, work, { expected, signal: options.signal });
+  const { problems, columns } = surveyed;
+  const isListed = index !== undefined && index.pathsHash === surveyed.pathsHash;
   const known = index && knownBy(repo, index, isListed);
   if (known !== undefined && isListed && !record && isAsIndexed(known.index, isFolder, columns)) {
-    return {
+    const found = {
+      path,
       pointer: describeIndexed(known.index),
       get entries() {
         return known.entries;
@@ -127,8 +200,9 @@ async function captureWith(
       failures: problems.map(asFailure(path)),
       filesRead: 0,
     };
+    return { found };
   }
-  const { paths } = found;
+  const { paths } = surveyed;
   const rowOf = known === undefined ? new Int32Array() : matchRows(known.entries, paths);
 
   const digests = new Array<Digest | undefined>(paths.length);
@@ -173,30 +247,21 @@ async function captureWith(
   }
   const remember = options.remember === true && known?.index.placed !== true && toRead.length > 0;
   const pointer = await describe(isFolder, entries, known, writer, record || remember);
-  await writer.commit();
-  if (pointer !== undefined && entries.length > 0) options.recorded?.(pointer);
-  if (known?.index.placed === true && !record) {
-    const pathsHash =
-      rowOf.length === known.entries.length && !rowOf.includes(-1) ? found.pathsHash : undefined;
-    if (toRead.length > 0 || (pathsHash !== undefined && !isListed)) {
-      await refreshIndex(repo, known, { rowOf, digests, columns, toRead, pathsHash });
+  const isUnreadable = record && entries.length === 0 && failures.length > 0;
+  if (pointer === undefined || isUnreadable) return { unreadable: failures };
+  const save = async () => {
+    if (known?.index.placed === true && !record) {
+      const isSamePaths = rowOf.length === known.entries.length && !rowOf.includes(-1);
+      const pathsHash = isSamePaths ? surveyed.pathsHash : undefined;
+      if (toRead.length > 0 || (isSamePaths && !isListed)) {
+        await refreshIndex(repo, known, { rowOf, digests, columns, toRead, pathsHash });
+      }
+    } else if (record || remember || isWorthSaving(repo, pointer, toRead.length)) {
+      const placed = record || known?.index.placed === true;
+      await saveIndex(repo, path, pointer, { paths, columns, kept, placed });
     }
-  } else if (pointer !== undefined && (record || remember || isWorthSaving(repo, pointer, toRead.length))) {
-    await saveIndex(repo, path, pointer, {
-      paths,
-      columns,
-      kept,
-      placed: record || known?.index.placed === true,
-    });
-  }
-  if (pointer === undefined) {
-    throw new DvError('some-failed', {
-      verb: 'read',
-      failures: failures.map((failure) => `${failure.path}: ${failure.reason}`),
-      total: failures.length,
-    });
-  }
-  return { pointer, entries, failures, filesRead: toRead.length };
+  };
+  return { found: { path, pointer, entries, failures, filesRead: toRead.length }, save };
 }
 
 const asFailure = (path: RepoPath) => (problem: WalkProblem) => ({

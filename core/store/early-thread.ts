@@ -21,7 +21,7 @@ export const startThread = () => new Worker(distFile('bin/thread-worker.js'));
  * @param folder absolute.
  */
 export function startEarlyThread(folder: string): void {
-  if (indexBytes(folder) < worthBytes) return;
+  if (largestIndex(folder) < worthBytes) return;
   early = startThread();
   // Nobody may come for it, and it must not keep the process alive; nor end it, if it cannot start.
   early.unref();
@@ -39,11 +39,14 @@ export function takeEarlyThread(): Worker | undefined {
   return thread;
 }
 
-function indexBytes(folder: string): number {
+/** The size of the largest stat index, in bytes. */
+function largestIndex(folder: string): number {
   for (let at = folder; ; at = dirname(at)) {
     const index = join(at, '.git', 'dv', 'index');
     try {
-      return readdirSync(index).reduce((sum, name) => sum + statSync(join(index, name)).size, 0);
+      const names = readdirSync(index);
+      // With very many of them each is of a single file.
+      return names.length > 200 ? 0 : Math.max(0, ...names.map((name) => statSync(join(index, name)).size));
     } catch {
       if (at === dirname(at)) return 0;
     }

@@ -1,7 +1,8 @@
 /** Getting many written files onto stable storage at once. */
 import { execFile } from 'node:child_process';
-import { closeSync, fsyncSync, openSync } from 'node:fs';
-import { flushFolder } from './atomic.ts';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { flushFolder, writeBeside } from './atomic.ts';
 
 /** Up to this many files are flushed one by one: cheaper than flushing everything the file system holds. */
 const fewFiles = 16;
@@ -35,4 +36,29 @@ export async function flushFiles(folder: string, absolutePaths: readonly string[
 export async function flushFolders(folder: string, absolutePaths: readonly string[]): Promise<void> {
   if (absolutePaths.length > fewFiles && (await flushFileSystem(folder))) return;
   for (const path of absolutePaths) flushFolder(path);
+}
+
+/**
+ * Replaces the content of files, all with one flush.
+ * Guarantee: if the process dies, each file holds either its old or its new content, and `.*.dvtmp` files may be left
+ * beside them.
+ * @param folder a folder on the file system that holds them all.
+ */
+export async function writeFilesAtomic(
+  folder: string,
+  files: readonly { absolute: string; content: string }[],
+): Promise<void> {
+  const waiting: [temporary: string, absolute: string][] = [];
+  try {
+    for (const { absolute, content } of files)
+      waiting.push([writeBeside(absolute, content, false), absolute]);
+    await flushFiles(
+      folder,
+      waiting.map(([temporary]) => temporary),
+    );
+    for (const [temporary, absolute] of waiting) renameSync(temporary, absolute);
+  } finally {
+    for (const [temporary] of waiting) rmSync(temporary, { force: true });
+  }
+  await flushFolders(folder, [...new Set(files.map(({ absolute }) => dirname(absolute)))]);
 }

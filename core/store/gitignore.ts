@@ -31,18 +31,30 @@ function readIgnoreFile(repo: Repo, file: RepoPath): string | undefined {
 }
 
 /**
- * Adds a path's line unless it is there.
- * @returns whether the file was changed.
+ * Adds the lines of paths unless they are there; each file is written once.
+ * @returns the files that were changed.
  */
-export function ensureIgnored(repo: Repo, repoPath: RepoPath): boolean {
-  const file = gitignoreOf(repoPath);
-  const text = readIgnoreFile(repo, file) ?? '';
-  const line = ignoreLineOf(repoPath);
-  const newline = text.includes('\r\n') ? '\r\n' : '\n';
-  if (text.split(/\r?\n/).includes(line)) return false;
-  const separator = text === '' || text.endsWith('\n') ? '' : newline;
-  writeFileAtomic(absolutePath(repo, file), `${text}${separator}${line}${newline}`);
-  return true;
+export function ensureIgnored(repo: Repo, repoPaths: readonly RepoPath[]): RepoPath[] {
+  const byFile = new Map<RepoPath, string[]>();
+  for (const path of repoPaths) {
+    const file = gitignoreOf(path);
+    const lines = byFile.get(file);
+    if (lines === undefined) byFile.set(file, [ignoreLineOf(path)]);
+    else lines.push(ignoreLineOf(path));
+  }
+  const changed: RepoPath[] = [];
+  for (const [file, lines] of byFile) {
+    const text = readIgnoreFile(repo, file) ?? '';
+    const newline = text.includes('\r\n') ? '\r\n' : '\n';
+    const present = new Set(text.split(/\r?\n/));
+    const missing = [...new Set(lines)].filter((line) => !present.has(line));
+    if (missing.length === 0) continue;
+    const separator = text === '' || text.endsWith('\n') ? '' : newline;
+    const added = missing.map((line) => `${line}${newline}`).join('');
+    writeFileAtomic(absolutePath(repo, file), `${text}${separator}${added}`);
+    changed.push(file);
+  }
+  return changed;
 }
 
 /**

@@ -103,7 +103,7 @@ export async function carryOut(repo: Repo, journal: Journal): Promise<RepoPath[]
   const settled: (() => Promise<void>)[] = [];
   for (const [i, move] of journal.moves.entries()) {
     const { from, to, text } = move;
-    ensureIgnored(repo, to);
+    ensureIgnored(repo, [to]);
     if (pointerText(repo, to) !== text) writeFileAtomic(absolutePath(repo, pointerPathOf(to)), text);
     const before = look(repo, from);
     if (before !== undefined && look(repo, to) === undefined) {

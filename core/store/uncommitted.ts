@@ -36,16 +36,20 @@ function save(repo: Repo, paths: ReadonlySet<RepoPath>): void {
   else rmSync(noteOf(repo), { force: true });
 }
 
-/** Notes a path, before its pointer is written. Call under the lock of the worktree. */
-export function markUncommitted(repo: Repo, path: RepoPath): void {
+/** Notes paths, before their pointers are written. Call under the lock of the worktree. */
+export function markUncommitted(repo: Repo, marked: readonly RepoPath[]): void {
   const paths = listUncommitted(repo);
-  if (!paths.has(path)) save(repo, paths.add(path));
+  const before = paths.size;
+  for (const path of marked) paths.add(path);
+  if (paths.size > before) save(repo, paths);
 }
 
-/** Forgets a path: its bytes are in the cache, or nothing stands for it any more. */
-export function unmarkUncommitted(repo: Repo, path: RepoPath): void {
+/** Forgets paths: their bytes are in the cache, or nothing stands for them any more. */
+export function unmarkUncommitted(repo: Repo, forgotten: readonly RepoPath[]): void {
   const paths = listUncommitted(repo);
-  if (paths.delete(path)) save(repo, paths);
+  const before = paths.size;
+  for (const path of forgotten) paths.delete(path);
+  if (paths.size < before) save(repo, paths);
 }
 
 /** A path has another name. */

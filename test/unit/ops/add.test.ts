@@ -1,5 +1,14 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type DvErrorCode, isDvError } from '../../../core/errors.ts';
@@ -253,4 +262,18 @@ test('files that changed their names with each other are seen, and so is a listi
   expect((await look()).pointer.digest).not.toBe(pointer.digest);
   rmSync(objectPath(repo.open(), pointer.digest));
   expect((await look()).filesRead).toBe(2);
+});
+
+test('many paths at once: one of them cannot be read, the others are recorded', async () => {
+  const names = Array.from({ length: 40 }, (_, i) => `d${i % 3}/f${i}.bin`);
+  await using repo = await testRepo(Object.fromEntries(names.map((name) => [name, name])));
+  mkdirSync(join(repo.root, 'only-unreadable'));
+  symlinkSync('/etc/passwd', join(repo.root, 'only-unreadable/x'));
+  const result = await addPaths(repo, ...names, 'only-unreadable');
+  expect(result.added.map(({ path }) => path)).toEqual(names);
+  expect(result.failures).toMatchObject([{ path: 'only-unreadable/x' }]);
+  for (const name of names) expect(repo.read(`${name}.dv`)).toContain(digestOf(name));
+  expect(repo.read('d0/.gitignore').split('\n').length).toBe(15);
+  expect((await repo.git('status', '--short')).split('\n').filter(Boolean).length).toBe(names.length + 4);
+  expect(Object.values(await states(repo)).every((state) => state === 'clean')).toBe(true);
 });

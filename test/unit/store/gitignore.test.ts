@@ -51,8 +51,8 @@ test('git itself ignores what was made ignored, until it is taken back', () => {
   for (const name of names) {
     const path = parseRepoPath(`data/${name}`) as RepoPath;
     folder.write(path);
-    expect(ensureIgnored(repo, path)).toBe(true);
-    expect(ensureIgnored(repo, path)).toBe(false);
+    expect(ensureIgnored(repo, [path])).toEqual(['data/.gitignore']);
+    expect(ensureIgnored(repo, [path, path])).toEqual([]);
   }
   const untracked = () => folder.git(['ls-files', '-z', '--others', '--exclude-standard']);
   expect(untracked()).toBe('data/.gitignore\0');
@@ -68,7 +68,7 @@ test('a .gitignore with CR LF keeps its line ends', () => {
   using folder = gitFolder();
   const repo = openRepo({ cwd: folder.path, env: folder.env });
   folder.write('.gitignore', 'a\r\nb\r\n');
-  ensureIgnored(repo, 'data' as RepoPath);
+  ensureIgnored(repo, ['data' as RepoPath]);
   expect(readFileSync(folder.at('.gitignore'), 'utf8')).toBe('a\r\nb\r\n/data\r\n');
   removeIgnored(repo, 'data' as RepoPath);
   expect(readFileSync(folder.at('.gitignore'), 'utf8')).toBe('a\r\nb\r\n');
