@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/servers/**/*.test.ts'],
     globalSetup: ['test/servers/start.ts'],
+    setupFiles: ['test/servers/note-rows.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

@@ -8,7 +8,10 @@ import type { RemoteConfig } from '../core/model/config.ts';
 
 /** Where and how; what the tests of this driver set beside a remote's settings. */
 export type S3Settings = Omit<RemoteConfig, 'name' | 'endpointFromRepository' | 'userProject'> &
-  Pick<S3ClientConfig, 'credentials' | 'requestHandler'>;
+  Pick<S3ClientConfig, 'credentials' | 'requestHandler' | 'systemClockOffset'> & {
+    /** How long a connection may stand still, if not as long as usual. */
+    readonly idleMs?: number;
+  };
 
 const sockets = 64;
 
@@ -53,6 +56,7 @@ export async function createS3Client(settings: S3Settings): Promise<OpenedS3> {
   const config: S3ClientConfig = {
     ...(profile === undefined ? {} : { profile }),
     ...(credentials === undefined ? {} : { credentials }),
+    ...(settings.systemClockOffset === undefined ? {} : { systemClockOffset: settings.systemClockOffset }),
     // Other makers' servers know neither the bucket as a host name nor all of AWS's checksums.
     ...(endpoint === undefined
       ? { followRegionRedirects: true, forcePathStyle: settings.pathStyle ?? false }
@@ -66,7 +70,7 @@ export async function createS3Client(settings: S3Settings): Promise<OpenedS3> {
     maxAttempts: 1,
     requestHandler: settings.requestHandler ?? {
       connectionTimeout: 10_000,
-      socketTimeout: 60_000,
+      socketTimeout: settings.idleMs ?? 60_000,
       httpAgent: agent,
       httpsAgent: agent,
     },

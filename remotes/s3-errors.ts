@@ -19,14 +19,12 @@ export function statusOf(error: unknown): number | undefined {
   return (error.$metadata as { httpStatusCode?: number }).httpStatusCode;
 }
 
-/** Whether a key is not there, as opposed to its bucket. */
+/** How servers say that a key is not there; HEAD has no body to say more than the status. Some say 404 of other things. */
+const missingNames = new Set(['NoSuchKey', 'NotFound', 'NoSuchVersion', '404', 'Unknown', 'UnknownError']);
+
+/** Whether a key is not there, as opposed to its bucket or the user. */
 export function isMissingKey(error: unknown): boolean {
-  return (
-    statusOf(error) === 404 &&
-    error instanceof Error &&
-    error.name !== 'NoSuchBucket' &&
-    error.name !== 'NoSuchUpload'
-  );
+  return statusOf(error) === 404 && error instanceof Error && missingNames.has(error.name);
 }
 
 const busyNames = new Set([
@@ -38,6 +36,9 @@ const busyNames = new Set([
   'InternalError',
   'ServiceUnavailable',
   'ConditionalRequestConflict',
+  // What arrived is not what was sent.
+  'BadDigest',
+  'XAmzContentSHA256Mismatch',
   // The client corrects its clock from the refusal.
   'RequestTimeTooSkewed',
 ]);
@@ -59,6 +60,7 @@ export function isBusyS3(error: unknown): boolean {
 
 const refusals: Record<string, string> = {
   InvalidAccessKeyId: 'it does not know this access key',
+  XAdminUserNotFound: 'it does not know this access key',
   SignatureDoesNotMatch: 'the secret access key is wrong',
   ExpiredToken: 'the credentials have expired',
   ExpiredTokenException: 'the credentials have expired',

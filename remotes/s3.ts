@@ -96,7 +96,10 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
       }
       version = answer.ETag;
       collected.expect(collected.filled + (answer.ContentLength ?? 0));
-      await collected.read(answer.Body as Readable, { signal });
+      await collected.read(answer.Body as Readable, {
+        signal,
+        ...(settings.idleMs === undefined ? {} : { idleMs: settings.idleMs }),
+      });
       return collected.take();
     });
   };
@@ -186,18 +189,24 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
         await Promise.all(running);
       }
       if (failed !== undefined) throw (failed as { error: unknown }).error;
-      await ask('write', signal, () =>
-        client.send(
-          new sdk.CompleteMultipartUploadCommand({
-            Bucket,
-            ...paid,
-            Key,
-            UploadId,
-            MultipartUpload: { Parts: parts },
-          }),
-          during(signal),
-        ),
-      );
+      await ask('write', signal, async () => {
+        try {
+          await client.send(
+            new sdk.CompleteMultipartUploadCommand({
+              Bucket,
+              ...paid,
+              Key,
+              UploadId,
+              MultipartUpload: { Parts: parts },
+            }),
+            during(signal),
+          );
+        } catch (error) {
+          // An earlier attempt, whose answer was lost, may have completed it.
+          if (!(error instanceof Error) || error.name !== 'NoSuchUpload') throw error;
+          if ((await head(key, signal))?.sizeBytes !== source.sizeBytes) throw error;
+        }
+      });
     } catch (error) {
       // Parts cost money until they are dropped. That this too may fail changes nothing of what is thrown.
       await client

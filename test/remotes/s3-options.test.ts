@@ -110,6 +110,9 @@ test('AWS itself gets the bucket as a host name and a checksum with every value 
   await remote.put('a', new Uint8Array(3));
   await remote.putStream('c', source(9 << 20));
   expect([...hosts]).toEqual(['https://bucket.s3.eu-central-1.amazonaws.com']);
+  // A part's checksum is only kept when the upload was begun with its kind.
+  const begun = server.requests.find(({ path }) => path.includes('uploads'));
+  expect(begun!.headers['x-amz-checksum-algorithm']).toBe('CRC32');
   const bodies = server.requests.filter(({ method }) => method === 'PUT');
   expect(bodies).toHaveLength(3);
   for (const { headers } of bodies) expect(headers['x-amz-checksum-crc32']).toBeDefined();

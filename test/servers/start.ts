@@ -1,22 +1,25 @@
 /** Starts the servers before the tests of this folder, on free loopback ports, and ends them afterwards. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestProject } from 'vitest/node';
 import { startGcsShim } from './gcs-shim.ts';
 import { installFakeGcs, installSeaweed, NotInstalled } from './install.ts';
+import { freePorts, launch, untilUp } from './launch.ts';
+import { printRows } from './rows.ts';
+import { runVersitygw } from './versitygw.ts';
 
 /** A server the tests can talk to, or why there is none. */
 export type Started<Address> = Address | { readonly missing: string };
 
-/** SeaweedFS, with somebody who may do everything and somebody who may only read. */
+/** A server that speaks S3. */
 export interface S3Server {
   readonly endpoint: string;
+  /** Somebody who may do everything. */
   readonly owner: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  /** Somebody who may only read, and somebody who may read and write, but not list; of versitygw, who are nobody. */
   readonly reader: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  readonly blind: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
 
 /** fake-gcs-server behind the shim. */
@@ -26,51 +29,17 @@ export interface GcsServer {
 
 declare module 'vitest' {
   interface ProvidedContext {
-    s3: Started<S3Server>;
+    seaweedfs: Started<S3Server>;
+    versitygw: Started<S3Server>;
     gcs: Started<GcsServer>;
+    /** Where each test notes how it ended. */
+    rowsFile: string;
   }
 }
 
 const owner = { accessKeyId: 'dvowner', secretAccessKey: 'dvownersecret' };
+const blind = { accessKeyId: 'dvblind', secretAccessKey: 'dvblindsecret' };
 const reader = { accessKeyId: 'dvreader', secretAccessKey: 'dvreadersecret' };
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const server = createServer().on('error', reject);
-          server.listen(0, '127.0.0.1', () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
-
-/** Waits until a server answers. */
-async function untilUp(url: string, child: ChildProcess, output: string[]): Promise<void> {
-  for (let i = 0; i < 300; i++) {
-    if (child.exitCode !== null) throw new Error(`the server ended: ${output.join('').slice(-1000)}`);
-    if ((await fetch(url, { signal: AbortSignal.timeout(2000) }).catch(() => undefined))?.ok) return;
-    await sleep(100);
-  }
-  throw new Error(`the server did not start: ${output.join('').slice(-1000)}`);
-}
-
-function launch(program: string, args: readonly string[]): { child: ChildProcess; output: string[] } {
-  const output: string[] = [];
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (text: Buffer) => {
-      output.push(text.toString());
-      if (output.length > 50) output.shift();
-    });
-  }
-  return { child, output };
-}
 
 const endings: (() => Promise<void> | void)[] = [];
 
@@ -81,6 +50,7 @@ async function startSeaweed(folder: string): Promise<S3Server> {
   const identities = [
     { name: 'owner', credentials: [keys(owner)], actions: ['Admin', 'Read', 'Write', 'List', 'Tagging'] },
     { name: 'reader', credentials: [keys(reader)], actions: ['Read', 'List'] },
+    { name: 'blind', credentials: [keys(blind)], actions: ['Read', 'Write'] },
   ];
   writeFileSync(join(folder, 's3.json'), JSON.stringify({ identities }));
   const { child, output } = launch(program, [
@@ -105,7 +75,8 @@ async function startSeaweed(folder: string): Promise<S3Server> {
     '-s3.port.lance=0',
     `-s3.config=${join(folder, 's3.json')}`,
     '-s3.autoCreateBucket=false',
-    '-master.volumeSizeLimitMB=1024',
+    // Each bucket takes several volumes, and only so many of this size fit on the disk.
+    '-master.volumeSizeLimitMB=64',
     '-volume.max=0',
     '-volume.minFreeSpace=1GiB',
   ]);
@@ -113,13 +84,19 @@ async function startSeaweed(folder: string): Promise<S3Server> {
   endings.push(() => void child.kill('SIGKILL'));
   const endpoint = `http://127.0.0.1:${s3}`;
   await untilUp(`${endpoint}/healthz`, child, output);
-  return { endpoint, owner, reader };
+  return { endpoint, owner, reader, blind };
 }
 
 const keys = ({ accessKeyId, secretAccessKey }: typeof owner) => ({
   accessKey: accessKeyId,
   secretKey: secretAccessKey,
 });
+
+async function startVersitygw(folder: string): Promise<S3Server> {
+  const started = await runVersitygw(folder);
+  endings.push(async () => started[Symbol.asyncDispose]());
+  return { endpoint: started.endpoint, owner: started.credentials, reader, blind };
+}
 
 async function startFakeGcs(folder: string): Promise<GcsServer> {
   const program = installFakeGcs();
@@ -163,15 +140,22 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
       return await start(own);
     } catch (error) {
       if (!(error instanceof NotInstalled)) throw error;
+      notRun.set(name, error.message);
       return { missing: error.message };
     }
   };
+  const rowsFile = join(folder, 'rows');
+  writeFileSync(rowsFile, '');
+  const notRun = new Map<string, string>();
   const end = async () => {
+    printRows(rowsFile, notRun);
     for (const ending of endings.splice(0).reverse()) await ending();
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   };
   try {
-    provide('s3', await attempt('s3', startSeaweed));
+    provide('rowsFile', rowsFile);
+    provide('seaweedfs', await attempt('seaweedfs', startSeaweed));
+    provide('versitygw', await attempt('versitygw', startVersitygw));
     provide('gcs', await attempt('gcs', startFakeGcs));
   } catch (error) {
     await end();

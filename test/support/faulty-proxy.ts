@@ -15,12 +15,20 @@ export type FaultAction =
   /** The server gets the request, and its answer is lost. */
   | { readonly loseResponse: true }
   /** One bit of this byte of the answer's body is turned over. */
-  | { readonly flipResponseAt: number };
+  | { readonly flipResponseAt: number }
+  /** One bit of this byte of the request's body is turned over. */
+  | { readonly flipRequestAt: number }
+  /** The server gets the request twice, one after the other; the second answer is given. */
+  | { readonly twice: true }
+  /** The request is taken and never answered. */
+  | { readonly neverAnswer: true };
 
 /** Which requests a fault is for. */
 export interface Fault {
   readonly method?: string;
   readonly path?: RegExp;
+  /** How many fitting requests pass unharmed before; counted down. */
+  skip?: number;
   /** How often it still happens; counted down. */
   times: number;
   readonly action: FaultAction;
@@ -41,22 +49,43 @@ export async function faultyProxy(target: string): Promise<FaultyProxy> {
   const agent = new Agent({ keepAlive: true, maxSockets: 128 });
   const requests: { method: string; path: string }[] = [];
 
+  const send = (incoming: IncomingMessage, body: Buffer, onAnswer: (answer: IncomingMessage) => void) => {
+    const { method, url: path, headers } = incoming;
+    request({ hostname, port, agent, method, path, headers, setHost: false }, onAnswer).end(body);
+  };
+
   const handle = (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const method = incoming.method ?? '';
     const path = incoming.url ?? '';
     requests.push({ method, path });
-    const fault = proxy.faults.find(
+    const fitting = proxy.faults.find(
       (each) =>
         each.times > 0 &&
         (each.method === undefined || each.method === method) &&
         (each.path === undefined || each.path.test(path)),
     );
+    const spared = fitting?.skip !== undefined && fitting.skip > 0;
+    if (spared) fitting.skip!--;
+    const fault = spared ? undefined : fitting;
     if (fault !== undefined) fault.times--;
     const action = fault?.action;
+    if (action !== undefined && 'neverAnswer' in action) {
+      incoming.resume();
+      return;
+    }
+    if (action !== undefined && ('twice' in action || 'flipRequestAt' in action)) {
+      void collect(incoming).then(async (body) => {
+        if ('twice' in action)
+          await new Promise<void>((done) => send(incoming, body, (a) => a.resume().on('end', done)));
+        else body[action.flipRequestAt] = body[action.flipRequestAt]! ^ 1;
+        send(incoming, body, (answer) => forwardAnswer(answer, outgoing, undefined));
+      });
+      return;
+    }
     if (action !== undefined && 'status' in action) {
       incoming.resume();
       incoming.on('end', () =>
-        outgoing.writeHead(action.status, { 'content-type': 'text/plain' }).end(action.body),
+        outgoing.writeHead(action.status, { 'content-type': 'application/xml' }).end(action.body),
       );
       return;
     }
@@ -90,6 +119,12 @@ export async function faultyProxy(target: string): Promise<FaultyProxy> {
     },
   };
   return proxy;
+}
+
+async function collect(incoming: IncomingMessage): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for await (const piece of incoming) pieces.push(piece as Buffer);
+  return Buffer.concat(pieces);
 }
 
 function forwardAnswer(

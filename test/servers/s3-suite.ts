@@ -1,6 +1,7 @@
+/** What dv asks of a server that speaks S3, beyond the contract: whole transfers, refusals, faults on the way. */
 import { randomBytes } from 'node:crypto';
 import { CreateBucketCommand, ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { fetch } from '../../core/ops/fetch.ts';
 import { push } from '../../core/ops/push.ts';
 import { checkRemote } from '../../core/ops/remote-check.ts';
@@ -8,12 +9,11 @@ import { openS3Remote } from '../../remotes/s3.ts';
 import { remoteContract } from '../remotes/contract.ts';
 import { addAndCommit, cloneOf, damagedIn, dataRepo, noise } from '../support/data-world.ts';
 import { faultyProxy } from '../support/faulty-proxy.ts';
+import { type FaultTrust, s3Faults } from './s3-faults.ts';
+import type { S3Server } from './start.ts';
 
-const server = inject('s3');
-
-if ('missing' in server) {
-  test.skip(`S3 against SeaweedFS: not run, ${server.missing}`, () => {});
-} else {
+/** Runs everything dv asks of S3 against a server. */
+export function s3Suite(name: string, server: S3Server, trust: FaultTrust): void {
   const { endpoint, owner, reader } = server;
   const region = 'us-east-1';
   const client = () => new S3Client({ endpoint, region, forcePathStyle: true, credentials: owner });
@@ -29,7 +29,7 @@ if ('missing' in server) {
     );
 
   remoteContract(
-    's3 (SeaweedFS)',
+    `s3 (${name})`,
     async () => {
       const bucket = await newBucket();
       return { open: () => open(bucket) };
@@ -37,7 +37,7 @@ if ('missing' in server) {
     { listedKeys: 1100, largeBytes: 20 << 20 },
   );
 
-  describe('s3 (SeaweedFS)', () => {
+  describe(`s3 (${name})`, () => {
     test('what is pushed comes back, again is one request, a change is small', async () => {
       const files = Object.fromEntries(
         Array.from({ length: 300 }, (_, i) => [`data/${i % 7}/${i}.png`, noise(i, 3000)]),
@@ -58,25 +58,28 @@ if ('missing' in server) {
       await remote.close();
     });
 
-    test('a reader is told which permission is missing, and can still fetch', async () => {
-      await using world = await dataRepo({ 'data/a': 'a' }, ['data']);
-      const bucket = await newBucket();
-      await push(world.open(), open(bucket));
-      const remote = open(bucket, { credentials: reader });
-      expect(await fetch(cloneOf(world), remote)).toMatchObject({ files: 1, failures: [] });
-      world.write('data/b', 'b');
-      await addAndCommit(world, ['data'], 'b');
-      await expect(push(world.open(), remote)).rejects.toMatchObject({
-        code: 'remote-refused',
-        details: { operation: 'write', permission: 's3:PutObject' },
-      });
-      const checked = await checkRemote(remote);
-      expect(checked.steps.map(({ what, problem }) => [what, problem?.code ?? 'ok'])).toEqual([
-        ['read', 'ok'],
-        ['write', 'remote-refused'],
-        ['list', 'ok'],
-      ]);
-    });
+    test.runIf(trust.permissions)(
+      'a reader is told which permission is missing, and can still fetch',
+      async () => {
+        await using world = await dataRepo({ 'data/a': 'a' }, ['data']);
+        const bucket = await newBucket();
+        await push(world.open(), open(bucket));
+        const remote = open(bucket, { credentials: reader });
+        expect(await fetch(cloneOf(world), remote)).toMatchObject({ files: 1, failures: [] });
+        world.write('data/b', 'b');
+        await addAndCommit(world, ['data'], 'b');
+        await expect(push(world.open(), remote)).rejects.toMatchObject({
+          code: 'remote-refused',
+          details: { operation: 'write', permission: 's3:PutObject' },
+        });
+        const checked = await checkRemote(remote);
+        expect(checked.steps.map(({ what, problem }) => [what, problem?.code ?? 'ok'])).toEqual([
+          ['read', 'ok'],
+          ['write', 'remote-refused'],
+          ['list', 'ok'],
+        ]);
+      },
+    );
 
     test('wrong keys are named as what they are', async () => {
       const bucket = await newBucket();
@@ -178,4 +181,6 @@ if ('missing' in server) {
       await remote.close();
     });
   });
+
+  s3Faults(name, server, newBucket, trust);
 }
