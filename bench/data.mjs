@@ -1,5 +1,5 @@
 // Many small files with dv, git, git-lfs and DVC in one run, each tool once per round, medians over the rounds:
-//   node bench/data.mjs [--files 50000] [--size 10240] [--runs 5] [--out docs/benchmarks.md]
+//   node bench/data.mjs [--files 50000] [--size 10240] [--runs 5] [--tools dv,git] [--section data] [--out docs/benchmarks.md]
 // DVC=/path/to/dvc names a dvc that is not on PATH; TMPDIR says on which file system to work.
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
@@ -19,6 +19,8 @@ const { values } = parseArgs({
     files: { type: 'string', default: '50000' },
     size: { type: 'string', default: '10240' },
     runs: { type: 'string', default: '5' },
+    tools: { type: 'string' },
+    section: { type: 'string', default: 'data' },
     out: { type: 'string', default: fileURLToPath(new URL('../docs/benchmarks.md', import.meta.url)) },
   },
 });
@@ -39,15 +41,21 @@ isolate(top);
 const data = new Dataset(files, size);
 const source = join(top, 'source');
 data.write(source);
-const tools = installedTools();
+const tools = installedTools(values.tools?.split(','));
+/** MiB at most of every run: step → tool → list. */
+const memory = new Map();
 /** Seconds of every run: step → tool → list. */
 const results = new Map();
 
+function note(table, step, tool, value) {
+  if (!table.has(step)) table.set(step, new Map());
+  table.get(step).set(tool.name, [...(table.get(step).get(tool.name) ?? []), value]);
+}
+
 function measure(tool, step, cwd, commands) {
-  const { seconds, output } = time(cwd, commands);
-  if (!results.has(step)) results.set(step, new Map());
-  const ofStep = results.get(step);
-  ofStep.set(tool.name, [...(ofStep.get(tool.name) ?? []), seconds]);
+  const { seconds, output, peakMiB } = time(cwd, commands);
+  note(results, step, tool, seconds);
+  if (peakMiB !== undefined) note(memory, step, tool, peakMiB);
   console.error(`  ${tool.name.padEnd(8)}${step.padEnd(38)}${seconds.toFixed(2)} s`);
   return output;
 }
@@ -93,6 +101,10 @@ function measureKept(tool, root) {
   measure(tool, 'branch switch, 2 % differ', root, tool.switch('main'));
   data.check(folder, 0);
 
+  run(root, ['git', 'branch', '-f', 'same-data']);
+  measure(tool, 'branch switch, the same data', root, [['git', 'checkout', '-q', 'same-data']]);
+  run(root, ['git', 'checkout', '-q', 'main']);
+
   rmSync(folder, { recursive: true });
   measure(tool, 'full checkout, empty workspace', root, tool.restore);
   data.check(folder, 0);
@@ -125,7 +137,12 @@ for (let round = 0; round < runs; round++) {
 }
 
 const names = ['dv', ...tools.map((tool) => tool.name).filter((name) => name !== 'dv')];
-const lines = table(results, names);
+const lines = [
+  table(results, names),
+  ...(memory.size > 0
+    ? ['', 'Peak memory of the largest process, MiB, median:', '', table(memory, names)]
+    : []),
+].join('\n');
 console.log(lines);
 const report = [
   `${files.toLocaleString('en')} files of ${size.toLocaleString('en')} bytes, incompressible, in folders of 500. ` +
@@ -135,7 +152,6 @@ const report = [
   '',
   `- Machine: ${machine(top)}; load average when it started: ${loadBefore}.`,
   `- Versions: ${tools.map((tool) => tool.version()).join(', ')}.`,
-  ...(tools.length < 4 ? ['- A tool without a column was not installed.'] : []),
 ].join('\n');
-writeReport(values.out, report);
+writeReport(values.out, values.section, report);
 console.error(`written to ${values.out}`);

@@ -1,6 +1,7 @@
 // npm run bench -- NAME [options]: timings, by hand, on a quiet machine.
 const benches = {
   data: 'add, status, switch and restore many files with dv, git, git-lfs and DVC (docs/benchmarks.md)',
+  pointers: 'add, status and git checkout with 2,000 single files (docs/benchmarks.md)',
   train: 'images per second of one training step, per number of threads',
 };
 

@@ -3,9 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, release, totalmem, type } from 'node:os';
 
-const start = '<!-- bench data: start -->';
-const end = '<!-- bench data: end -->';
-
 /** The middle of a list, or the mean of its two middle values. */
 function median(list) {
   const sorted = [...list].sort((a, b) => a - b);
@@ -61,8 +58,9 @@ function fileSystem(folder) {
   }
 }
 
-/** Replaces what lies between the two marks of a file, and nothing else. */
-export function writeReport(file, report) {
+/** Replaces what lies between the two marks of a section in a file, and nothing else. */
+export function writeReport(file, section, report) {
+  const [start, end] = ['start', 'end'].map((side) => `<!-- bench ${section}: ${side} -->`);
   const text = readFileSync(file, 'utf8');
   const [from, to] = [text.indexOf(start), text.indexOf(end)];
   if (from === -1 || to < from) throw new Error(`${file} lacks the lines ${start} and ${end}`);

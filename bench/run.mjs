@@ -1,6 +1,6 @@
 // Child processes: every command must exit with 0, and none sees this user's or this machine's git settings.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 let environment = process.env;
@@ -50,13 +50,26 @@ export function capture(cwd, [program, ...args]) {
   return execFileSync(program, args, { cwd, env: environment, maxBuffer: 2 ** 30, stdio: 'pipe' });
 }
 
+/** GNU time, where there is one: tells the largest process of a command. */
+const gnuTime = existsSync('/usr/bin/time');
+
 /**
  * Times commands as one, after everything written before them is on disk: no tool pays for what another left.
- * @returns seconds, and what the commands printed.
+ * @returns seconds, what the commands printed, and how much memory the largest process had, where that can be told.
  */
 export function time(cwd, commands) {
   run(cwd, ['sync']);
+  const file = join(environment.HOME, 'peak');
   const started = performance.now();
-  const output = commands.map((command) => run(cwd, command)).join('');
-  return { seconds: (performance.now() - started) / 1000, output };
+  const peaks = [];
+  let output = '';
+  for (const command of commands) {
+    if (!gnuTime) output += run(cwd, command);
+    else {
+      output += run(cwd, ['/usr/bin/time', '-o', file, '-f', '%M', ...command]);
+      peaks.push(Number(readFileSync(file, 'utf8')) / 1024);
+    }
+  }
+  const seconds = (performance.now() - started) / 1000;
+  return { seconds, output, ...(peaks.length > 0 ? { peakMiB: Math.max(...peaks) } : {}) };
 }

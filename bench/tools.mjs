@@ -100,10 +100,39 @@ const dvTool = {
   prepareClone: (root) => run(root, dv('init')),
 };
 
-/** The tools this machine has, in the order of a round. */
-export function installedTools() {
-  return [plainGit, lfs, dvcTool, dvTool].filter((tool) => {
-    if (tool === dvTool) return true;
+/** The same tools with hard links instead of copies between their store and the workspace. */
+const dvcLinked = {
+  ...dvcTool,
+  name: 'DVC linked',
+  init(root, remote) {
+    dvcTool.init(root, remote);
+    run(root, dvc('config', 'cache.type', 'hardlink'));
+  },
+};
+const dvLinked = {
+  ...dvTool,
+  name: 'dv linked',
+  init(root, remote) {
+    dvTool.init(root, remote);
+    run(root, git('config', 'dv.cache.link', 'hardlink,copy'));
+  },
+  prepareClone(root) {
+    dvTool.prepareClone(root);
+    run(root, git('config', 'dv.cache.link', 'hardlink,copy'));
+  },
+};
+
+/**
+ * The tools this machine has, in the order of a round.
+ * @param wanted names; by default all but those with links.
+ */
+export function installedTools(wanted = ['git', 'git-lfs', 'DVC', 'dv']) {
+  const tools = [plainGit, lfs, dvcTool, dvcLinked, dvTool, dvLinked];
+  for (const name of wanted)
+    if (!tools.some((tool) => tool.name === name)) throw new Error(`no tool is called ${name}`);
+  return tools.filter((tool) => {
+    if (!wanted.includes(tool.name)) return false;
+    if (tool === dvTool || tool === dvLinked) return true;
     try {
       tool.version();
       return true;
