@@ -2,6 +2,8 @@
  * `dv hook <event>`, called by git: runs one hook and says what it did in a line. git waits for it, so nothing
  * is loaded that the hook at hand does not need.
  */
+import { noteTold, readTold } from '../core/store/followed.ts';
+import type { Repo } from '../core/store/repo.ts';
 import type { Change } from '../hooks/after-change.ts';
 import type { HookEvent } from '../hooks/events.ts';
 import { type Context, createContext } from './context.ts';
@@ -37,10 +39,19 @@ export async function runHook(
     signal: terminal.signal,
     interactive: false,
   });
+  let repo: Repo | undefined;
+  let before: ReadonlySet<string> = new Set();
+  const tell = (lines: readonly string[], lasting: readonly string[]) => {
+    for (const line of lines) if (!before.has(line)) terminal.writeError(`${line}\n`);
+    if (event === 'post-index-change' && repo !== undefined) noteTold(repo, lasting);
+  };
   try {
-    const lines = await runEvent(event, args, context, terminal);
+    repo = context.repo();
+    if (event.startsWith('post-')) before = readTold(repo);
+    const { lines, lasting = [] } = await runEvent(event, args, context, terminal);
     reporter.close();
-    for (const line of lines) terminal.writeError(`dv: ${line}\n`);
+    const marked = (line: string) => `dv: ${line}`;
+    tell(lines.map(marked), lasting.map(marked));
     return 0;
   } catch (error) {
     reporter.close();
@@ -49,8 +60,12 @@ export async function runHook(
       return signalStatus(terminal.signal.reason as NodeJS.Signals);
     }
     const failure = describeFailure(error);
+    if (event !== 'pre-push') {
+      const lines = failure.text.split('\n');
+      tell(lines, lines);
+      return 0;
+    }
     terminal.writeError(`${failure.text}\n`);
-    if (event !== 'pre-push') return 0;
     terminal.writeError(
       'dv: git push was stopped, as pointers would have gone out without their data\n' +
         'hint: git push --no-verify sends them alone; git config dv.hooks.pre-push off leaves data to dv push from now on\n',
@@ -59,15 +74,22 @@ export async function runHook(
   }
 }
 
+/** What a hook has to say. */
+interface Said {
+  readonly lines: readonly string[];
+  /** Those of the lines that the hook after this one, of the same git command, would say again. */
+  readonly lasting?: readonly string[];
+}
+
 /** Runs the hook of an event, and gives back what there is to say. */
 async function runEvent(
   event: HookEvent,
   args: readonly string[],
   context: Context,
   terminal: Terminal,
-): Promise<string[]> {
+): Promise<Said> {
   const repo = context.repo();
-  if (repo.config.hooks.get(event) === false) return [];
+  if (repo.config.hooks.get(event) === false) return { lines: [] };
   const surroundings = {
     repo,
     report: context.report,
@@ -76,10 +98,13 @@ async function runEvent(
     jobs: context.jobs,
     dvCommand: [launcher.node, launcher.main] as const,
   };
-  const told = async ({ followed, stages }: Change) => {
-    if (followed === undefined && stages === undefined) return [];
-    const { followLines, stageLines } = await import('./report/hook-words.ts');
-    return [...(followed ? followLines(repo, followed) : []), ...(stages ? stageLines(stages) : [])];
+  const told = async ({ followed, stages }: Change): Promise<Said> => {
+    if (followed === undefined && stages === undefined) return { lines: [] };
+    const { followLines, missingLines, stageLines } = await import('./report/hook-words.ts');
+    return {
+      lines: [...(followed ? followLines(repo, followed) : []), ...(stages ? stageLines(stages) : [])],
+      lasting: followed ? missingLines(followed) : [],
+    };
   };
   switch (event) {
     case 'post-checkout':
@@ -88,6 +113,14 @@ async function runEvent(
       return told(await (await import('../hooks/post-merge.ts')).postMerge(args, surroundings));
     case 'post-rewrite':
       return told(await (await import('../hooks/post-rewrite.ts')).postRewrite(args, surroundings));
+    case 'post-index-change':
+      return told(await (await import('../hooks/post-index-change.ts')).postIndexChange(args, surroundings));
+    case 'pre-commit': {
+      const { preCommit } = await import('../hooks/pre-commit.ts');
+      const unrecorded = await preCommit(args, surroundings);
+      if (unrecorded.length === 0) return { lines: [] };
+      return { lines: (await import('./report/hook-words.ts')).unrecordedLines(unrecorded) };
+    }
     case 'pre-push': {
       const { prePush } = await import('../hooks/pre-push.ts');
       const pushed = await prePush({
@@ -95,8 +128,8 @@ async function runEvent(
         input: await terminal.readInput(),
         openRemote: () => context.openRemote(),
       });
-      if (pushed === undefined) return [];
-      return (await import('./report/hook-words.ts')).pushLines(pushed);
+      if (pushed === undefined) return { lines: [] };
+      return { lines: (await import('./report/hook-words.ts')).pushLines(pushed) };
     }
   }
 }

@@ -1,10 +1,23 @@
 /** What git calls dv for: its hooks, and programs for single files. */
 
 /** A hook of git (githooks(5)) that calls dv. */
-export type HookEvent = 'post-checkout' | 'post-merge' | 'post-rewrite' | 'pre-push';
+export type HookEvent =
+  | 'post-checkout'
+  | 'post-merge'
+  | 'post-rewrite'
+  | 'post-index-change'
+  | 'pre-commit'
+  | 'pre-push';
 
 /** Every event, in the order they are installed. */
-export const hookEvents: readonly HookEvent[] = ['post-checkout', 'post-merge', 'post-rewrite', 'pre-push'];
+export const hookEvents: readonly HookEvent[] = [
+  'post-checkout',
+  'post-merge',
+  'post-rewrite',
+  'post-index-change',
+  'pre-commit',
+  'pre-push',
+];
 
 /** Whether a word names an event. */
 export function isHookEvent(word: string | undefined): word is HookEvent {

@@ -32,6 +32,7 @@ export async function followPointers(context: HookContext): Promise<Materialised
   return checkout(context.repo, {
     force: false,
     complete: false,
+    note: true,
     report: context.report,
     signal: context.signal,
   });

@@ -2,10 +2,11 @@
  * The few lines of sh git runs for an event. They run the hook that was there before dv, then dv: the program
  * that wrote them, or else whatever `dv` is on PATH.
  */
+import { askIndexed, followedNote, indexedFiles } from '../core/store/followed.ts';
 import type { HookEvent } from './events.ts';
 
 /** Raised when the text of shims changes in a way that matters to hooks already installed. */
-const shimVersion = 1;
+const shimVersion = 2;
 
 /** What marks a hook as ours, in its second line. */
 const marker = '# dv-hook';
@@ -63,6 +64,7 @@ export function shimText(event: HookEvent, options: ShimOptions): string {
     `  ${event === 'pre-push' ? `feed | ${run}` : run}`,
     before ? `  status=$?; [ "$status" -eq 0 ] || exit "$status"` : '  status=$?',
     'fi',
+    ...nothingToDo(event),
     'run() {',
     ...(options.launcher === undefined
       ? []
@@ -82,8 +84,56 @@ export function shimText(event: HookEvent, options: ShimOptions): string {
   return `${lines.join('\n')}\n`;
 }
 
+/**
+ * Ends the hook before dv is started, which takes fifty times as long as these lines. It has nothing to do where
+ * git's index has the pointers it had when dv last followed them (core/store/followed.ts).
+ */
+function nothingToDo(event: HookEvent): string[] {
+  const conditions = quickEnd[event];
+  if (conditions === undefined) return [];
+  const question = [...askIndexed, ...indexedFiles].map(quoteWord).join(' ');
+  const pathspecs = ['LITERAL', 'GLOB', 'NOGLOB', 'ICASE'].map((kind) => `GIT_${kind}_PATHSPECS`).join(' ');
+  return [
+    // In linked worktrees and submodules, .git is a file: `gitdir: <folder>`.
+    `dir=\${GIT_DIR:-.git}`,
+    `[ ! -f "$dir" ] || { IFS= read -r dir < "$dir"; dir=\${dir#gitdir: }; }`,
+    // Without a note there is nothing to do only where dv has never put data.
+    `followed() { { [ -f "$dir/${followedNote}" ] || [ ! -d "$dir/dv/index" ]; } &&`,
+    `  [ "$(unset ${pathspecs}; git ${question})" = "$(cat "$dir/${followedNote}" 2>/dev/null)" ]; }`,
+    ...conditions,
+  ];
+}
+
+/** A stage that asks for the event is dv's to look at. */
+const noStages = (event: HookEvent) => `! grep -q ${event} stages.yaml 2>/dev/null`;
+
+const quickEnd: Partial<Record<HookEvent, readonly string[]>> = {
+  'post-index-change': [
+    // git that dv itself has started, or a temporary index as git stash makes it.
+    '[ -z "$DV_CALLS_GIT" ] || exit "$status"',
+    'case "$GIT_INDEX_FILE" in ""|index|*/index) ;; *) exit "$status";; esac',
+    // git-sparse-checkout(1) does not say that it updated the workspace.
+    '[ "$1" = 1 ] || [ -f "$dir/info/sparse-checkout" ] || exit "$status"',
+    'followed && exit "$status"',
+  ],
+  // A checkout of files can change pointers that the index has as before.
+  'post-checkout': [`[ "$3" = 1 ] && ${noStages('post-checkout')} && followed && exit "$status"`],
+  'post-merge': [`${noStages('post-merge')} && followed && exit "$status"`],
+  'post-rewrite': [
+    '[ "$1" != amend ] || exit "$status"',
+    `${noStages('post-rewrite')} && followed && exit "$status"`,
+  ],
+};
+
 /** What happens without dv: it matters only where there are pointers, and stops only a push. */
 function missing(event: HookEvent): string[] {
+  return [
+    // A commit needs nothing of dv, and the other hooks tell once that it is not there.
+    ...(event === 'pre-commit' || event === 'post-index-change' ? ['  return 0'] : missingData(event)),
+  ];
+}
+
+function missingData(event: HookEvent): string[] {
   return [
     `  git ls-files --error-unmatch -- '*.dv' >/dev/null 2>&1 || return 0`,
     ...(event === 'pre-push'

@@ -41,14 +41,14 @@ export const command = defineCommand<{ action: 'install' | 'uninstall' | 'list' 
         const off =
           repo.config.hooks.get(hook.event) === false ? `, switched off by dv.hooks.${hook.event}` : '';
         const kept = hook.kept ? ', after the hook that was there before' : '';
-        return `  ${hook.event.padEnd(14)} ${stateWords[hook.state]}${kept}${off}`;
+        return `  ${hook.event.padEnd(17)} ${stateWords[hook.state]}${kept}${off}`;
       });
       return {
         value: { folder, hooks, drivers },
         text: [
           `hooks in ${folder.path}`,
           ...lines,
-          `  ${'merge, diff'.padEnd(14)} ${stateWords[drivers]}`,
+          `  ${'merge, diff'.padEnd(17)} ${stateWords[drivers]}`,
           ...(note === undefined ? [] : [note]),
         ].join('\n'),
       };

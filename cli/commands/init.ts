@@ -35,7 +35,7 @@ export const command = defineCommand<{ 'no-hooks': boolean }>({
     const lines = changed
       ? [
           `dv is ready in ${repo.root}`,
-          `  ${'.dvconfig'.padEnd(14)} ${done.configCreated ? `written${done.staged ? ', staged for the next commit' : ''}` : 'as it was'}`,
+          `  ${'.dvconfig'.padEnd(17)} ${done.configCreated ? `written${done.staged ? ', staged for the next commit' : ''}` : 'as it was'}`,
           ...hookLines(hooks),
           ...(repo.git.available ? [driversLine(drivers)] : []),
         ]

@@ -19,12 +19,12 @@ const changeWords: Record<HookChange, (event: string) => string> = {
 
 /** One line per hook. */
 export function hookLines(hooks: readonly ChangedHook[]): string[] {
-  return hooks.map(({ event, change }) => `  ${event.padEnd(14)} ${changeWords[change](event)}`);
+  return hooks.map(({ event, change }) => `  ${event.padEnd(17)} ${changeWords[change](event)}`);
 }
 
 /** One line for the merge driver and the text of pointers in `git diff`. */
 export function driversLine(change: DriversChange): string {
-  return `  ${'merge, diff'.padEnd(14)} ${changeWords[change]('')}`;
+  return `  ${'merge, diff'.padEnd(17)} ${changeWords[change]('')}`;
 }
 
 /** What the user should know about where git looks for hooks, when it is not in this clone's git directory. */

@@ -1,7 +1,9 @@
 /** What hooks say: one line per thing the user should know, none when nothing changed. */
 
+import { shellWord } from '../../core/model/shell.ts';
 import type { PushResult } from '../../core/ops/push.ts';
 import type { ReproResult } from '../../core/ops/repro.ts';
+import type { Unrecorded } from '../../core/ops/unrecorded.ts';
 import type { Materialised } from '../../core/store/materialise.ts';
 import type { Repo } from '../../core/store/repo.ts';
 import { readPointer } from '../../core/store/tracked.ts';
@@ -28,12 +30,19 @@ export function followLines(repo: Repo, result: Materialised): string[] {
   if (result.kept.length > 0) {
     lines.push(`${countOf(result.kept.length, 'file')} with changes of your own kept as they are: dv status`);
   }
-  if (result.missing.length > 0) {
-    const [only] = result.missing;
-    const whose = result.missing.length === 1 ? clean(only!.path) : countOf(result.missing.length, 'path');
-    lines.push(`data of ${whose} is not here: dv pull`);
-  }
-  return [...lines, ...failureLines('could not be written', result.failures).map(clean)];
+  return [
+    ...lines,
+    ...missingLines(result),
+    ...failureLines('could not be written', result.failures).map(clean),
+  ];
+}
+
+/** Says whose data is missing, in a line at most. */
+export function missingLines({ missing }: Materialised): string[] {
+  const [only, ...others] = missing;
+  if (only === undefined) return [];
+  const whose = others.length === 0 ? clean(only.path) : countOf(missing.length, 'path');
+  return [`data of ${whose} is not here: dv pull`];
 }
 
 /** What a path has become: `data/train is now 2,880 files`. */
@@ -42,6 +51,14 @@ function pathNow(repo: Repo, path: string): string {
   const name = clean(path);
   if (pointer === undefined) return `${name} changed`;
   return pointer.kind === 'tree' ? `${name} is now ${countOf(pointer.files, 'file')}` : `${name} changed`;
+}
+
+/** One line per path that was changed and not added, for git commit. */
+export function unrecordedLines(unrecorded: readonly Unrecorded[]): string[] {
+  return unrecorded.map(({ path, unsure, ...counts }) => {
+    const what = unsure ? 'may have changes' : 'has changes';
+    return `${clean(path)} ${what} that are not recorded (${describeChanges(counts)}): dv add ${shellWord(path)}`;
+  });
 }
 
 /** Says what went to the remote; nothing when it was all there. */

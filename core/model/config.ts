@@ -71,6 +71,7 @@ const hookEvents: readonly string[] = [
   'post-checkout',
   'post-merge',
   'post-rewrite',
+  'post-index-change',
   'pre-commit',
   'pre-push',
 ];

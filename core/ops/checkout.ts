@@ -1,6 +1,7 @@
 /** `dv checkout`: the workspace follows the pointers as they stand, and the outputs stages.lock records. */
 import type { Report } from '../events.ts';
 import type { RepoPath } from '../model/repo-path.ts';
+import { listIndexed, noteFollowed } from '../store/followed.ts';
 import { withLock } from '../store/lock.ts';
 import { type Materialised, materialise, type Target } from '../store/materialise.ts';
 import type { Repo } from '../store/repo.ts';
@@ -16,6 +17,8 @@ export interface CheckoutOptions {
   readonly force: boolean;
   /** Look at every file, so that deleted ones come back and every changed one is named; hooks do not. */
   readonly complete: boolean;
+  /** Note that the workspace follows what git's index has, so that the next hook sees it at once. */
+  readonly note?: boolean;
   readonly report?: Report;
   readonly signal?: AbortSignal;
 }
@@ -26,9 +29,12 @@ export interface CheckoutOptions {
  * @throws {DvError} path-not-tracked, path-part, object-damaged, invalid-file, locked, disk-full, not-writable
  */
 export async function checkout(repo: Repo, options: CheckoutOptions): Promise<Materialised> {
-  return withLock(repo, { command: 'dv checkout', signal: options.signal }, async () =>
-    materialise(repo, await planTargets(repo, options.paths), options),
-  );
+  return withLock(repo, { command: 'dv checkout', signal: options.signal }, async () => {
+    const pointers = options.note === true ? listIndexed(repo) : undefined;
+    const result = await materialise(repo, await planTargets(repo, options.paths), options);
+    if (pointers !== undefined && result.failures.length === 0) noteFollowed(repo, pointers);
+    return result;
+  });
 }
 
 /** The paths to bring up to date: those that have a pointer, and those that had one when dv put them there. */

@@ -158,10 +158,10 @@ interface Work {
 }
 
 /** Lists a path and looks at its files; a single file is listed as `''`. */
-async function surveyPath(
+export async function surveyPath(
   repo: Repo,
   path: RepoPath,
-  work: Work,
+  work: { readonly isFolder: boolean; readonly pool: ThreadPool },
   options: { expected: number; signal: AbortSignal | undefined },
 ): Promise<Survey> {
   if (work.isFolder) return survey(work.pool, { root: repo.root, folder: path, ...options });
@@ -305,7 +305,7 @@ export async function statAll(
 }
 
 /** For each path the row of the entry with that path, or -1. Both are sorted. */
-function matchRows(entries: readonly TreeEntry[], paths: readonly RepoPath[]): Int32Array {
+export function matchRows(entries: readonly TreeEntry[], paths: readonly RepoPath[]): Int32Array {
   const rows = new Int32Array(paths.length).fill(-1);
   let row = 0;
   for (let i = 0; i < paths.length; i++) {

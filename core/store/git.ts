@@ -39,6 +39,12 @@ const pathspecVariables = [
   'GIT_ICASE_PATHSPECS',
 ];
 
+/**
+ * Set for every git that dv starts. dv may hold the lock of the worktree then, and a hook that followed the pointers
+ * would wait for it in vain.
+ */
+const callsGit = 'DV_CALLS_GIT';
+
 /** Whether a folder of PATH holds the git program. Starting it would take as long as most questions to it. */
 function isOnPath(env: NodeJS.ProcessEnv): boolean {
   const windows = process.platform === 'win32';
@@ -63,7 +69,7 @@ function isOnPath(env: NodeJS.ProcessEnv): boolean {
  */
 export function openGit(cwd: string, env: NodeJS.ProcessEnv): Git {
   let available: boolean | undefined;
-  const environment: NodeJS.ProcessEnv = { ...env, GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C' };
+  const environment: NodeJS.ProcessEnv = { ...env, GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C', [callsGit]: '1' };
   for (const name of pathspecVariables) delete environment[name];
   const runSync = (args: readonly string[], options: { input?: string | Uint8Array; cwd?: string } = {}) => {
     const result: SpawnSyncReturns<Buffer> = spawnSync('git', args, {

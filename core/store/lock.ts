@@ -8,6 +8,7 @@ import { basename, dirname, join } from 'node:path';
 import { DvError, systemCode } from '../errors.ts';
 import { makeFolder, temporaryName } from './atomic.ts';
 import { explainWriteFailure } from './cache-writer.ts';
+import { forgetFollowed } from './followed.ts';
 import type { Repo } from './repo.ts';
 
 interface Owner {
@@ -156,6 +157,7 @@ export async function takeLock(
     await new Promise((resolve) => setTimeout(resolve, waitMs));
   }
   sweepUnfinished(path);
+  if (name === 'lock') forgetFollowed(repo);
   return {
     release() {
       const text = readLock(path);

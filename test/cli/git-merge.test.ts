@@ -354,12 +354,12 @@ describe('the driver', () => {
     expect(attributes).toMatch(/^\*\.txt diff=words\n# dv: /);
     await repo.git('config', 'merge.dv.driver', 'elsewhere');
     expect(await listed(repo)).toContain('dv init renews it');
-    expect((await repo.dvOk('init')).stdout).toContain('merge, diff    renewed');
+    expect((await repo.dvOk('init')).stdout).toContain('merge, diff       renewed');
     repo.write('.git/info/attributes', '*.txt diff=words\n');
     await repo.dvOk('init');
     expect(repo.read('.git/info/attributes')).toBe(attributes);
     expect((await repo.dvOk('doctor')).stdout).toContain('ok    merge');
-    expect((await repo.dvOk('hook', 'uninstall')).stdout).toContain('merge, diff    removed');
+    expect((await repo.dvOk('hook', 'uninstall')).stdout).toContain('merge, diff       removed');
     expect(repo.read('.git/config')).toBe(config);
     expect(repo.read('.git/info/attributes')).toBe('*.txt diff=words\n');
     expect(await listed(repo)).toContain('not installed: dv init');

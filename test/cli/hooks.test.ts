@@ -17,12 +17,14 @@ describe('dv init', () => {
     const { stdout } = await repo.dvOk('init');
     expect(stdout.replace(repo.root, '<root>')).toMatchInlineSnapshot(`
       "dv is ready in <root>
-        .dvconfig      written, staged for the next commit
-        post-checkout  installed
-        post-merge     installed
-        post-rewrite   installed
-        pre-push       installed
-        merge, diff    installed
+        .dvconfig         written, staged for the next commit
+        post-checkout     installed
+        post-merge        installed
+        post-rewrite      installed
+        post-index-change installed
+        pre-commit        installed
+        pre-push          installed
+        merge, diff       installed
       next: dv add <folder of data>
       "
     `);
@@ -70,7 +72,7 @@ describe('a hook that was there', () => {
     repo.write('.git/hooks/pre-push', `${recorder('old')}exit 7\n`, { executable: true });
     const { stdout } = await repo.dvOk('init');
     expect(stdout).toContain(
-      'pre-push       installed; the hook that was there is kept as pre-push.before-dv',
+      'pre-push          installed; the hook that was there is kept as pre-push.before-dv',
     );
     const first = await repo.commit('one');
     await repo.git('checkout', '--quiet', '-b', 'other');
@@ -114,17 +116,19 @@ describe('a hook that was there', () => {
     await repo.dvOk('init');
     const { stdout } = await repo.dvOk('hook', 'uninstall');
     expect(stdout).toMatchInlineSnapshot(`
-      "  post-checkout  removed
-        post-merge     removed; the hook from before is back in its place
-        post-rewrite   removed
-        pre-push       removed
-        merge, diff    removed
+      "  post-checkout     removed
+        post-merge        removed; the hook from before is back in its place
+        post-rewrite      removed
+        post-index-change removed
+        pre-commit        removed
+        pre-push          removed
+        merge, diff       removed
       "
     `);
     expect(repo.read('.git/hooks/post-merge')).toBe(recorder('old'));
     expect(hookEvents.filter((event) => repo.exists(`.git/hooks/${event}`))).toEqual(['post-merge']);
     expect(repo.exists('.git/hooks/post-merge.before-dv')).toBe(false);
-    expect((await repo.dvOk('hook', 'uninstall')).stdout).toContain('post-checkout  was not installed');
+    expect((await repo.dvOk('hook', 'uninstall')).stdout).toContain('post-checkout     was not installed');
     expect(repo.read('.git/hooks/post-merge')).toBe(recorder('old'));
   });
 
@@ -135,7 +139,7 @@ describe('a hook that was there', () => {
     repo.write('.git/hooks/pre-push', recorder('second'), { executable: true });
     const { status, stdout } = await repo.dv('init');
     expect(status).toBe(3);
-    expect(stdout).toContain('pre-push       not installed: another hook is there');
+    expect(stdout).toContain('pre-push          not installed: another hook is there');
     expect(repo.read('.git/hooks/pre-push')).toBe(recorder('second'));
     expect(repo.read('.git/hooks/pre-push.before-dv')).toBe(recorder('first'));
   });
@@ -145,7 +149,9 @@ describe('a hook that was there', () => {
     repo.write('.git/hooks/pre-push', recorder('same'), { executable: true });
     await repo.dvOk('init');
     repo.write('.git/hooks/pre-push', recorder('same'), { executable: true });
-    expect((await repo.dvOk('init')).stdout).toContain('pre-push       installed; the hook that was there');
+    expect((await repo.dvOk('init')).stdout).toContain(
+      'pre-push          installed; the hook that was there',
+    );
     expect(repo.read('.git/hooks/pre-push.before-dv')).toBe(recorder('same'));
   });
 });
@@ -156,11 +162,11 @@ describe('our own text', () => {
     await repo.dvOk('init');
     const current = repo.read('.git/hooks/post-merge');
     repo.write('.git/hooks/post-merge', '#!/bin/sh\n# dv-hook 0: of long ago\nexit 0\n');
-    expect((await repo.dvOk('hook', 'list')).stdout).toContain('post-merge     installed by another dv');
-    expect((await repo.dvOk('init')).stdout).toContain('post-merge     renewed');
+    expect((await repo.dvOk('hook', 'list')).stdout).toContain('post-merge        installed by another dv');
+    expect((await repo.dvOk('init')).stdout).toContain('post-merge        renewed');
     expect(repo.read('.git/hooks/post-merge')).toBe(current);
     chmodSync(join(repo.root, '.git/hooks/post-merge'), 0o644);
-    expect((await repo.dvOk('init')).stdout).toContain('post-merge     renewed');
+    expect((await repo.dvOk('init')).stdout).toContain('post-merge        renewed');
   });
 });
 

@@ -12,7 +12,7 @@ describe('a shim', () => {
       shimText('pre-push', { launcher: { node: '/usr/bin/node', main: '/opt/dv/main.js' } }),
     ).toMatchInlineSnapshot(`
       "#!/bin/sh
-      # dv-hook 1: written by \`dv init\`, taken away by \`dv hook uninstall\`.
+      # dv-hook 2: written by \`dv init\`, taken away by \`dv hook uninstall\`.
       # A hook that was here before is kept in pre-push.before-dv, and runs first.
       kept="\${0%/*}/pre-push.before-dv"
       status=0
