@@ -188,10 +188,12 @@ class Fetching {
   ): Promise<FetchResult> {
     const trees = open.filter((ref) => ref.pointer.kind === 'tree');
     const files = open.filter((ref) => ref.pointer.kind === 'file');
-    const [identity, treeRoots, filePlaces] = await Promise.all([
+    const missingRuns = dryRun ? [] : listMissingRuns(this.#repo, this.#remote, this.#signal);
+    const [identity, treeRoots, filePlaces, fingerprints] = await Promise.all([
       readIdentity(this.#remote, { signal: this.#signal }),
       this.#readTreeRoots(trees),
       this.#readFilePlaces(snapshots, files),
+      missingRuns,
     ]);
     if (identity === undefined) throw new DvError('remote-empty', { remote: this.#remote.url });
     this.#state.bindTo(identity.id);
@@ -210,7 +212,7 @@ class Fetching {
     if (dryRun) this.#countOnly(wanted);
     else {
       await this.#fetchAll(wanted);
-      await this.#fetchRuns();
+      await this.#fetchRuns(fingerprints);
     }
     return {
       remote: this.#remote.url,
@@ -233,8 +235,7 @@ class Fetching {
   }
 
   /** Run cache entries, and the metrics of those whose outputs are all here: these can be restored at once. */
-  async #fetchRuns(): Promise<void> {
-    const fingerprints = await listMissingRuns(this.#repo, this.#remote, this.#signal);
+  async #fetchRuns(fingerprints: readonly Digest[]): Promise<void> {
     const records = await receiveRuns(this.#repo, this.#remote, fingerprints, this.#signal);
     const usable = records.filter((record) =>
       [...record.outs].every(([path, pointer]) => isComplete(this.#repo, { path, pointer })),

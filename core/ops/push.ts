@@ -11,11 +11,11 @@ import { type ReadObject, readTree, treeObjects } from '../model/tree.ts';
 import { countRequests } from '../store/counted-remote.ts';
 import { inParallel } from '../store/in-parallel.ts';
 import type { Remote } from '../store/remote.ts';
-import { blobKey, ensureIdentity, packKey, readIdentity, rootKey } from '../store/remote-layout.ts';
+import { blobKey, makeIdentity, packKey, readIdentity, rootKey } from '../store/remote-layout.ts';
 import { RemoteState } from '../store/remote-state.ts';
 import type { Repo } from '../store/repo.ts';
 import { distinctData, distinctSnapshots, readSelection, type Selection } from './transfer/data-sets.ts';
-import { loadIndexes } from './transfer/known.ts';
+import { listIdx, loadIndexes } from './transfer/known.ts';
 import {
   listingReader,
   listingsElsewhere,
@@ -97,11 +97,12 @@ export async function push(repo: Repo, target: Remote, options: PushOptions = {}
     return result({ packs: [], blobs: [] }, true);
   }
 
-  const identity = options.dryRun
-    ? await readIdentity(remote, { signal })
-    : await ensureIdentity(remote, { signal });
+  // Who the remote is and what it lists are asked together: neither answer changes the other question.
+  const listing = listIdx(remote, signal);
+  listing.catch(() => {});
+  const identity = await readIdentity(remote, { signal });
   if (identity !== undefined) state.bindTo(identity.id);
-  const { table: known, files: indexes } = await loadIndexes(remote, state, { report, signal });
+  const { table: known, files: indexes } = await loadIndexes(remote, state, { report, signal }, listing);
   const earlier = await takeUpNotes(remote, state, known, signal);
 
   const runs = runsToSend(repo, state, snapshots);
@@ -111,7 +112,9 @@ export async function push(repo: Repo, target: Remote, options: PushOptions = {}
   const plan = planPush(repo, { refs, onRemote, fetched, rooted }, remote.url);
   if (options.dryRun) return result(plan, false);
 
-  const sent = await sendPlan(plan, { repo, remote, state, report, signal });
+  // While the first packs are made, a place that was never pushed to becomes a remote; before that nothing is sent.
+  const ready = identity === undefined ? makeRemote(remote, state, signal) : Promise.resolve();
+  const sent = await sendPlan(plan, { repo, remote, state, ready, report, signal });
   const packs = [...earlier.packs, ...sent.packs];
   const blobs = [...earlier.blobs, ...sent.blobs];
   if (packs.length + blobs.length > 0) {
@@ -122,6 +125,15 @@ export async function push(repo: Repo, target: Remote, options: PushOptions = {}
   await putRoots(remote, plan, unrooted, known, listingReader(repo, fetched), signal);
   await sendRuns(remote, state, runs, signal);
   return result(plan, false);
+}
+
+/** Gives a place its identity, which is needed before anything is remembered of it. */
+async function makeRemote(
+  remote: Remote,
+  state: RemoteState,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  state.bindTo((await makeIdentity(remote, { signal })).id);
 }
 
 /** Objects that were to be sent and could not be: nothing is claimed. */

@@ -73,10 +73,8 @@ export async function readIdentity(
   return bytes === undefined ? undefined : parseIdentity(bytes, remote);
 }
 
-/** Like `readIdentity`, and makes the remote a dv remote when it is none yet. Of two that try at once, one wins and both agree. */
-export async function ensureIdentity(remote: Remote, call: RemoteCall = {}): Promise<RemoteIdentity> {
-  const found = await readIdentity(remote, call);
-  if (found !== undefined) return found;
+/** Makes a place that has no identity a dv remote. Of two that try at once, one wins and both agree. */
+export async function makeIdentity(remote: Remote, call: RemoteCall = {}): Promise<RemoteIdentity> {
   const id = randomBytes(16).toString('hex');
   const text = `${JSON.stringify({ format: formatVersion, id })}\n`;
   if (await remote.putIfAbsent(identityKey, Buffer.from(text), call)) return { id };

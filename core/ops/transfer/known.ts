@@ -56,16 +56,18 @@ export async function listIdx(
 /**
  * Reads every idx this machine does not remember. A damaged one is named in a warning and left out: what only
  * it lists counts as not there. One that vanished between list and look was replaced by another, which a new list has.
+ * @param firstList the list, if it was asked for before.
  * @throws {DvError} newer-format, and what the remote throws.
  */
 export async function loadIndexes(
   remote: Remote,
   state: RemoteState,
   { report, signal }: KnownOptions,
+  firstList?: Promise<Map<string, RemoteEntry>>,
 ): Promise<Known> {
   const warned = new Set<string>();
   for (let attempt = 1; ; attempt++) {
-    const listed = await listIdx(remote, signal);
+    const listed = await (attempt === 1 && firstList !== undefined ? firstList : listIdx(remote, signal));
     state.keepIdx(new Set(listed.keys()));
     let vanished = false;
     const files = await inParallel(listed, idxAtOnce, async ([name, entry]): Promise<ListedIdx[]> => {

@@ -33,6 +33,8 @@ export interface SendOptions {
   readonly repo: Repo;
   readonly remote: Remote;
   readonly state: RemoteState;
+  /** Nothing is sent before this. */
+  readonly ready: Promise<void>;
   readonly report: Report;
   readonly signal: AbortSignal | undefined;
 }
@@ -76,7 +78,9 @@ function blobSource(path: string, digest: Digest, sizeBytes: number): RemoteSour
  * @throws what the remote throws, once nothing is on its way any more.
  */
 export async function sendPlan(plan: PushPlan, options: SendOptions): Promise<Sent> {
-  const { repo, remote, state, report, signal } = options;
+  const { repo, remote, state, ready, report, signal } = options;
+  // A failure is met by whoever waits for it first.
+  ready.catch(() => {});
   const pool = new ThreadPool();
   const packs: PackListing[] = [];
   const blobs: Blob[] = [];
@@ -110,6 +114,7 @@ export async function sendPlan(plan: PushPlan, options: SendOptions): Promise<Se
       (reason === 'damaged' ? damaged : missing).push(parcel);
     }
     if (made.sizeBytes > 0) {
+      await ready;
       signal?.throwIfAborted();
       await remote.put(packKey(made.name), new Uint8Array(made.space, 0, made.sizeBytes), { signal });
       const pack: PackListing = { name: made.name, sizeBytes: made.sizeBytes, objects: made.objects };
@@ -125,6 +130,7 @@ export async function sendPlan(plan: PushPlan, options: SendOptions): Promise<Se
 
   const sendBlob = async (parcel: Parcel) => {
     const { digest, sizeBytes } = parcel;
+    await ready;
     try {
       await remote.putStream(blobKey(digest), blobSource(objectPath(repo, digest), digest, sizeBytes), {
         signal,
@@ -150,6 +156,7 @@ export async function sendPlan(plan: PushPlan, options: SendOptions): Promise<Se
       signal?.throwIfAborted();
       await send();
     });
+    await ready;
   } finally {
     await pool.close();
   }
