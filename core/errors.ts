@@ -282,3 +282,11 @@ export function isDvError<Code extends DvErrorCode = DvErrorCode>(
 export function systemCode(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
+
+/** Why something failed, for a list of files: a system's error without the path it was given, which may be none of the user's. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return systemCode(error) === undefined
+    ? error.message
+    : (/^[A-Z0-9]+: [^,]+/.exec(error.message)?.[0] ?? error.message);
+}

@@ -1,10 +1,10 @@
 /** After git changed the workspace: brings up to date the stages whose `on` names the event. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { systemCode } from '../core/errors.ts';
 import type { Report } from '../core/events.ts';
 import type { ReproResult } from '../core/ops/repro.ts';
 import type { Repo } from '../core/store/repo.ts';
+import { readWorkspaceText } from '../core/store/workspace-text.ts';
 import type { HookEvent } from './events.ts';
 import type { HookContext } from './follow.ts';
 
@@ -29,12 +29,7 @@ function isUnderWay(repo: Repo, event: HookEvent): boolean {
 
 /** Whether stages.yaml names the event at all; to know more, a YAML library must be loaded. */
 function mayName(repo: Repo, event: HookEvent): boolean {
-  try {
-    return readFileSync(join(repo.root, 'stages.yaml'), 'utf8').includes(event);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return false;
-    throw error;
-  }
+  return readWorkspaceText(repo.root, 'stages.yaml')?.includes(event) ?? false;
 }
 
 /**

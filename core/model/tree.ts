@@ -55,6 +55,8 @@ const modes: readonly FileMode[] = ['-', 'x', 'l'];
 export const maxSingle = 8192;
 const minLeaf = 2048;
 const maxLeaf = 32_768;
+/** More than this many leaves would be 134 million files: somebody wants our memory. */
+const maxLeaves = 65_536;
 const splitMask = 0x1fffn;
 
 type Hash64 = (text: string) => bigint;
@@ -169,6 +171,7 @@ export function parseIndex(bytes: Uint8Array, name: string): LeafRef[] | undefin
       lines.fail(`expected a leaf of 1 to ${maxLeaf} entries, not ${entries}`);
     const sizeBytes = lines.takeCount();
     total += entries;
+    if (leaves.length === maxLeaves) lines.fail(`expected at most ${maxLeaves} leaves`);
     leaves.push({ digest, entries, bytes: sizeBytes, firstPath: lines.takePath() });
   }
   if (total <= maxSingle) lines.fail(`expected more than ${maxSingle} entries in an index, not ${total}`);

@@ -3,7 +3,7 @@ import { lstatSync, readlinkSync } from 'node:fs';
 import { DvError } from '../errors.ts';
 import { type Report, silent } from '../events.ts';
 import { formatPointer, type Pointer, pointerPathOf, pointerSuffix } from '../model/pointer.ts';
-import { isWithin, parentOf, type RepoPath } from '../model/repo-path.ts';
+import { baseName, isWithin, parentOf, type RepoPath } from '../model/repo-path.ts';
 import { stageOutputs } from '../pipeline/lock-file.ts';
 import { type CapturedPath, captureAll, type FileFailure, nothingReadable } from '../store/capture.ts';
 import { writeFilesAtomic } from '../store/flush.ts';
@@ -93,6 +93,9 @@ export async function recordPaths(
   return { added, failures };
 }
 
+/** What file systems take for one name. */
+const mostNameBytes = 255;
+
 /** Refuses what cannot be tracked, before anything is written. */
 function planAdd(repo: Repo, paths: readonly RepoPath[]): void {
   const tracked = listTracked(repo).tracked.map((entry) => entry.path);
@@ -105,6 +108,10 @@ function planAdd(repo: Repo, paths: readonly RepoPath[]): void {
         message: `${path} is a pointer; git tracks it`,
         hint: `dv add ${path.slice(0, -pointerSuffix.length)}`,
       });
+    }
+    if (Buffer.byteLength(baseName(pointerPathOf(path))) > mostNameBytes) {
+      const reason = `with ${pointerSuffix} behind it, its name would be longer than ${mostNameBytes} bytes; rename it`;
+      throw new DvError('path-invalid', { path, reason });
     }
     const info = lstatSync(absolutePath(repo, path), { throwIfNoEntry: false });
     if (info === undefined) throw new DvError('path-missing', { repoPath: path });

@@ -4,15 +4,15 @@
  * stage has its own lines between its own heading, so git merges changes of different stages by itself.
  * The bytes are described in docs/stages.md. Loads no YAML library: hooks read this file.
  */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DvError, systemCode } from '../errors.ts';
+import { DvError } from '../errors.ts';
 import { parseDigest } from '../model/digest.ts';
 import { withUnixLineEnds } from '../model/line-ends.ts';
 import type { Pointer } from '../model/pointer.ts';
 import { comparePaths, parentOf, pathProblem, type RepoPath } from '../model/repo-path.ts';
 import { writeFileAtomic } from '../store/atomic.ts';
 import type { Repo } from '../store/repo.ts';
+import { readWorkspaceText } from '../store/workspace-text.ts';
 import type { RecordedProgram, StageInputs } from './fingerprint.ts';
 import { canonicalJson, isJsonMap, type JsonValue, quote } from './json.ts';
 
@@ -303,14 +303,8 @@ export function parseLock(text: string, file: string): StagesLock {
 
 /** Reads the workspace's lock; an absent one is empty. @throws {DvError} invalid-file, newer-format */
 export function readLock(repo: Pick<Repo, 'root'>): StagesLock {
-  let text: string;
-  try {
-    text = readFileSync(join(repo.root, lockFileName), 'utf8');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return new Map();
-    throw error;
-  }
-  return parseLock(withUnixLineEnds(text), lockFileName);
+  const text = readWorkspaceText(repo.root, lockFileName);
+  return text === undefined ? new Map() : parseLock(withUnixLineEnds(text), lockFileName);
 }
 
 /**

@@ -1,11 +1,11 @@
 /** `stages.yaml`: text → stages, or every problem at once with file, line and column. */
-import { readFileSync } from 'node:fs';
-import { join, posix } from 'node:path';
+import { posix } from 'node:path';
 import * as v from 'valibot';
-import { DvError, type FileProblem, systemCode } from '../errors.ts';
+import { DvError, type FileProblem } from '../errors.ts';
 import { isWithin, parseRepoPath, pathProblem, type RepoPath } from '../model/repo-path.ts';
 import { type StepName, steps } from '../model/steps.ts';
 import type { Repo } from '../store/repo.ts';
+import { readWorkspaceText } from '../store/workspace-text.ts';
 import { findCycles, findOverlaps } from './graph.ts';
 import { isJsonMap, type JsonValue, jsonProblem } from './json.ts';
 import { fill, type LookedUp, lookUp, type Params, parseParams, wholeReference } from './params.ts';
@@ -387,12 +387,8 @@ function checkCycles(stages: readonly Stage[], problems: Problems): void {
 }
 
 function readIfThere(repo: Pick<Repo, 'root'>, file: string): SourceFile | undefined {
-  try {
-    return { file, text: readFileSync(join(repo.root, file), 'utf8') };
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  const text = readWorkspaceText(repo.root, file);
+  return text === undefined ? undefined : { file, text };
 }
 
 /** The stages of the workspace, or undefined when it has no stages.yaml. @throws {DvError} invalid-file, newer-format */

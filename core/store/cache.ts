@@ -54,14 +54,22 @@ export function holdsObject(cache: Pick<Cache, 'objectsDir'>, digest: Digest, si
   }
 }
 
+/** No listing, and nothing else that is read whole, is larger: what is was named by a pointer or tree that lies. */
+const mostBytesAtOnce = 256 << 20;
+
 /**
  * Reads an object that fits in memory and checks it against its name.
- * @throws {DvError} object-missing, object-damaged
+ * @throws {DvError} object-missing, object-damaged; invalid-file when it is larger than 256 MiB
  */
 export function readObject(cache: Pick<Cache, 'objectsDir'>, digest: Digest): Buffer {
   const path = objectPath(cache, digest);
   let bytes: Buffer;
   try {
+    const size = statSync(path).size;
+    if (size > mostBytesAtOnce) {
+      const message = `expected a listing of at most ${mostBytesAtOnce} bytes, found ${size}`;
+      throw new DvError('invalid-file', { problems: [{ file: digest, message }] });
+    }
     bytes = readFileSync(path);
   } catch (error) {
     if (systemCode(error) === 'ENOENT') throw new DvError('object-missing', { digest });

@@ -7,7 +7,14 @@ import type { Pointer } from '../model/pointer.ts';
 import { comparePaths, joinPaths, type RepoPath } from '../model/repo-path.ts';
 import { encodeTree, type TreeEntry, totalBytes } from '../model/tree.ts';
 import { CacheWriter, explainWriteFailure } from './cache-writer.ts';
-import { isWorthSaving, type Known, knownBy, refreshIndex, saveIndex } from './capture-index.ts';
+import {
+  isWorthSaving,
+  type Known,
+  knownBy,
+  refreshIndex,
+  saveIndex,
+  withUnreadable,
+} from './capture-index.ts';
 import { missingObjects } from './objects.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
@@ -183,14 +190,13 @@ async function lookAt(
   const { writer, isFolder } = work;
   const record = options.store || options.record === true;
   const report = options.report ?? silent;
-  const folder = absolutePath(repo, path);
   const index = await loadStatIndex(repo, path);
   const expected = (index?.columns.length ?? 0) / statWidth;
   const surveyed = await surveyPath(repo, path, work, { expected, signal: options.signal });
-  const { problems, columns } = surveyed;
+  const { problems } = surveyed;
   const isListed = index !== undefined && index.pathsHash === surveyed.pathsHash;
   const known = index && knownBy(repo, index, isListed);
-  if (known !== undefined && isListed && !record && isAsIndexed(known.index, isFolder, columns)) {
+  if (known !== undefined && isListed && !record && isAsIndexed(known.index, isFolder, surveyed.columns)) {
     const found = {
       path,
       pointer: describeIndexed(known.index),
@@ -202,13 +208,14 @@ async function lookAt(
     };
     return { found };
   }
-  const { paths } = surveyed;
+  const { paths, columns, unread } = withUnreadable(surveyed, known);
   const rowOf = known === undefined ? new Int32Array() : matchRows(known.entries, paths);
 
   const digests = new Array<Digest | undefined>(paths.length);
   const toRead: number[] = [];
   for (let i = 0; i < paths.length; i++) {
     const row = rowOf[i] ?? -1;
+    if (unread.has(paths[i]!)) continue;
     if (known !== undefined && row >= 0 && looksUnchanged(known.index, row, columns, i)) {
       digests[i] = known.entries[row]!.digest;
     } else toRead.push(i);
@@ -228,7 +235,7 @@ async function lookAt(
   }
 
   const failures: FileFailure[] = problems.map(asFailure(path));
-  await readAll({ repo, folder, paths, toRead, digests, columns, work, options, report, failures, path });
+  await readAll({ repo, paths, toRead, digests, columns, work, options, report, failures, path });
 
   const entries: TreeEntry[] = [];
   const kept: number[] = [];
@@ -324,7 +331,6 @@ export function matchRows(entries: readonly TreeEntry[], paths: readonly RepoPat
 interface ReadAll {
   repo: Repo;
   path: RepoPath;
-  folder: string;
   paths: readonly RepoPath[];
   toRead: readonly number[];
   digests: (Digest | undefined)[];
@@ -337,7 +343,7 @@ interface ReadAll {
 
 /** Reads the files that are not known, storing them when asked; fills in digests and columns. */
 async function readAll(job: ReadAll): Promise<void> {
-  const { repo, folder, paths, toRead, digests, columns, work, options, failures } = job;
+  const { repo, paths, toRead, digests, columns, work, options, failures } = job;
   if (toRead.length === 0) return;
   let totalBytes = 0;
   for (const i of toRead) totalBytes += Math.max(0, columns[i * statWidth]!);
@@ -351,7 +357,8 @@ async function readAll(job: ReadAll): Promise<void> {
     toRead.length,
     (from, to) => ({
       kind: 'read',
-      folder,
+      root: repo.root,
+      folder: job.path,
       names: toRead
         .slice(from, to)
         .map((i) => paths[i])

@@ -3,7 +3,7 @@ import { chmodSync, lstatSync, mkdirSync, renameSync, rmSync, symlinkSync, write
 import { basename, dirname, join } from 'node:path';
 import { DvError } from '../errors.ts';
 import { type Report, silent } from '../events.ts';
-import { linkProblem, parentOf } from '../model/repo-path.ts';
+import { linkProblem, parentOf, type RepoPath } from '../model/repo-path.ts';
 import type { FileMode, TreeEntry } from '../model/tree.ts';
 import { temporaryName } from './atomic.ts';
 import type { Cache } from './cache.ts';
@@ -104,10 +104,12 @@ async function writeEntries(cache: Cache, job: Writing, options: ExportOptions):
       const part = entries.slice(from, to);
       return {
         kind: 'write',
-        folder: job.temporary,
+        root: dirname(job.temporary),
+        folder: basename(job.temporary) as RepoPath,
         names: part.map((entry) => entry.path).join('\0'),
         objectsDir: cache.objectsDir,
         digests: part.map((entry) => entry.digest),
+        sizes: part.map((entry) => entry.sizeBytes),
         modes: part.map((entry) => entry.mode),
         replace: part.map(() => false),
         // A copy of one's own: an edit of it must reach neither the cache nor another copy.

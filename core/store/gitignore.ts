@@ -1,9 +1,8 @@
 /** Keeps git away from what dv tracks: one line in the `.gitignore` beside it. */
-import { readFileSync, rmSync } from 'node:fs';
-import { systemCode } from '../errors.ts';
+import { rmSync } from 'node:fs';
 import { baseName, joinPaths, parentOf, type RepoPath } from '../model/repo-path.ts';
-import { writeFileAtomic } from './atomic.ts';
 import { absolutePath, type Repo } from './repo.ts';
+import { readWorkspaceText, writeWorkspaceText } from './workspace-text.ts';
 
 /** The `.gitignore` that holds a path's line. */
 export function gitignoreOf(repoPath: RepoPath): RepoPath {
@@ -21,15 +20,6 @@ export function ignoreLineOf(repoPath: RepoPath): string {
     .replace(/ +$/, (spaces) => '\\ '.repeat(spaces.length))}`;
 }
 
-function readIgnoreFile(repo: Repo, file: RepoPath): string | undefined {
-  try {
-    return readFileSync(absolutePath(repo, file), 'utf8');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-}
-
 /**
  * Adds the lines of paths unless they are there; each file is written once.
  * @returns the files that were changed.
@@ -44,14 +34,14 @@ export function ensureIgnored(repo: Repo, repoPaths: readonly RepoPath[]): RepoP
   }
   const changed: RepoPath[] = [];
   for (const [file, lines] of byFile) {
-    const text = readIgnoreFile(repo, file) ?? '';
+    const text = readWorkspaceText(repo.root, file) ?? '';
     const newline = text.includes('\r\n') ? '\r\n' : '\n';
     const present = new Set(text.split(/\r?\n/));
     const missing = [...new Set(lines)].filter((line) => !present.has(line));
     if (missing.length === 0) continue;
     const separator = text === '' || text.endsWith('\n') ? '' : newline;
     const added = missing.map((line) => `${line}${newline}`).join('');
-    writeFileAtomic(absolutePath(repo, file), `${text}${separator}${added}`);
+    writeWorkspaceText(repo.root, file, `${text}${separator}${added}`);
     changed.push(file);
   }
   return changed;
@@ -63,13 +53,13 @@ export function ensureIgnored(repo: Repo, repoPaths: readonly RepoPath[]): RepoP
  */
 export function removeIgnored(repo: Repo, repoPath: RepoPath): boolean {
   const file = gitignoreOf(repoPath);
-  const text = readIgnoreFile(repo, file);
+  const text = readWorkspaceText(repo.root, file);
   if (text === undefined) return false;
   const line = ignoreLineOf(repoPath);
   const lines = text.split('\n');
   const kept = lines.filter((candidate) => candidate.replace(/\r$/, '') !== line);
   if (kept.length === lines.length) return false;
   if (kept.every((rest) => rest === '')) rmSync(absolutePath(repo, file));
-  else writeFileAtomic(absolutePath(repo, file), kept.join('\n'));
+  else writeWorkspaceText(repo.root, file, kept.join('\n'));
   return true;
 }

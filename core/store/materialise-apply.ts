@@ -1,89 +1,148 @@
 /** Carries a materialise plan out: deletions, folders, files, then the stat index. */
-import { chmodSync, existsSync, lstatSync, mkdirSync, rmdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { systemCode } from '../errors.ts';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fchmodSync,
+  fstatSync,
+  openSync,
+  rmdirSync,
+  unlinkSync,
+} from 'node:fs';
+import { isDvError, reasonOf, systemCode } from '../errors.ts';
 import { silent } from '../events.ts';
 import type { Digest } from '../model/digest.ts';
-import { parentOf } from '../model/repo-path.ts';
+import { baseName, parentOf, type RepoPath } from '../model/repo-path.ts';
 import { sameEntry, type TreeChange } from '../model/tree.ts';
+import { HeldFolders } from './held-folders.ts';
 import { chooseLinkMode } from './link.ts';
-import type { Target } from './materialise.ts';
 import { type Plan, pathOf, type Work } from './materialise-plan.ts';
 import { absolutePath, type Repo } from './repo.ts';
-import { fileModeOf, statMissing, statWidth, unlinkIfThere } from './stat-files.ts';
+import { fileModeOf, putStat, statMissing, statWidth } from './stat-files.ts';
 import { isTrusted, removeStatIndex, saveStatIndex } from './stat-index.ts';
 
 /** Carries a plan out: deletions, folders, files, then the stat index. */
 export async function applyPlan(repo: Repo, plan: Plan, work: Work): Promise<void> {
-  const { target, actions, columns } = plan;
+  const { target, actions } = plan;
   const { changes } = plan.listing;
-  const folder = absolutePath(repo, target.path);
   const { outcome } = work;
   const count = { created: 0, replaced: 0, deleted: 0 };
   const unknown = new Set<string>();
   const writes: number[] = [];
-
-  const emptied = new Set<string>();
-  for (let i = 0; i < changes.length; i++) {
-    const change = changes[i]!;
-    const action = actions[i]!;
-    if (action === 'keep') {
-      outcome.kept.push(pathOf(target, change));
-      unknown.add(change.path);
-    } else if (action === 'adopt') {
-      if (adoptMode(absolute(folder, change.path), change, columns, i)) count.replaced++;
-    } else if (action === 'delete') {
-      unlinkIfThere(absolute(folder, change.path));
+  const deletes: number[] = [];
+  {
+    using held = new HeldFolders(repo.root);
+    for (let i = 0; i < changes.length; i++) {
+      const action = actions[i]!;
+      if (action === 'keep') keep(plan, i, { outcome, unknown });
+      else if (action === 'adopt') {
+        if (tryOne(plan, i, { outcome, unknown }, () => adoptMode(held, plan, i))) count.replaced++;
+      } else if (action === 'delete') deletes.push(i);
+      else if (action === 'create' || action === 'replace' || action === 'replace-folder') writes.push(i);
+    }
+    if (deletes.length > 0) work.mark();
+    const emptied = new Set<string>();
+    for (const i of deletes) {
+      const { path } = changes[i]!;
+      if (!tryOne(plan, i, { outcome, unknown }, () => remove(held, pathOf(target, changes[i]!)))) continue;
       count.deleted++;
-      if (change.path !== '') emptied.add(parentOf(change.path));
-    } else if (action === 'create' || action === 'replace' || action === 'replace-folder') writes.push(i);
+      if (path !== '') emptied.add(parentOf(path));
+    }
+    removeEmptyFolders(held, target.path, { below: emptied, own: target.pointer?.kind !== 'tree' });
   }
-  removeEmptyFolders(folder, emptied, target.pointer?.kind !== 'tree');
+  const folder = absolutePath(repo, target.path);
   const ready = writes.filter((i) => {
     if (actions[i] !== 'replace-folder' || !existsSync(absolute(folder, changes[i]!.path))) return true;
-    outcome.kept.push(pathOf(target, changes[i]!));
-    unknown.add(changes[i]!.path);
+    keep(plan, i, { outcome, unknown });
     return false;
   });
-  makeFolders(
-    repo,
-    target,
-    ready.map((i) => changes[i]!),
-  );
-  await writeAll(repo, { plan, folder, writes: ready, unknown, count }, work);
+  await writeAll(repo, { plan, writes: ready, unknown, count }, work);
 
   // Files of the user's own that stay where data was are named once; from then on they are untracked files.
-  if (target.edit !== undefined) await noteEdits(repo, plan, unknown);
+  if (deletes.some((i) => unknown.has(changes[i]!.path))) {
+    // A file that could not be removed is still dv's own: the old index, which says so, stays for the next try.
+  } else if (target.edit !== undefined) await noteEdits(repo, plan, unknown);
   else if (target.pointer === undefined) removeStatIndex(repo, target.path);
   else await saveNewIndex(repo, plan, unknown);
   if (count.created + count.replaced + count.deleted > 0)
     outcome.changed.push({ path: target.path, ...count });
 }
 
+/** What became of files that were not brought to what they should be. */
+interface Undone {
+  outcome: Work['outcome'];
+  /** Their paths: what the index must not claim to know. */
+  unknown: Set<string>;
+}
+
+function keep(plan: Plan, i: number, { outcome, unknown }: Undone): void {
+  const change = plan.listing.changes[i]!;
+  outcome.kept.push(pathOf(plan.target, change));
+  unknown.add(change.path);
+}
+
+/** Does something with one file; a failure is noted, and the other files go on. */
+function tryOne(plan: Plan, i: number, { outcome, unknown }: Undone, act: () => boolean): boolean {
+  const change = plan.listing.changes[i]!;
+  try {
+    return act();
+  } catch (error) {
+    outcome.failures.push({ path: pathOf(plan.target, change), reason: reasonOf(error) });
+    unknown.add(change.path);
+    return false;
+  }
+}
+
 const absolute = (folder: string, path: string) => (path === '' ? folder : `${folder}/${path}`);
 
+/** Removes a file; that it is gone already is as good. */
+function remove(held: HeldFolders, path: string): boolean {
+  try {
+    unlinkSync(`${held.at(parentOf(path))}/${baseName(path)}`);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+  }
+  return true;
+}
+
 /** A file that already has the new content only needs its executable bit; says whether it did. */
-function adoptMode(path: string, change: TreeChange, columns: Float64Array, i: number): boolean {
+function adoptMode(held: HeldFolders, plan: Plan, i: number): boolean {
+  const change = plan.listing.changes[i]!;
+  const { columns } = plan;
   const mode = fileModeOf(columns[i * statWidth + 4]!);
   if (mode === change.after!.mode || mode === 'l') return false;
+  const path = pathOf(plan.target, change);
   const bits = columns[i * statWidth + 4]! & 0o777;
-  chmodSync(path, change.after!.mode === 'x' ? bits | ((bits & 0o444) >> 2) : bits & ~0o111);
-  const info = lstatSync(path);
-  columns.set([info.size, info.mtimeMs, info.ctimeMs, info.ino, info.mode], i * statWidth);
+  const file = openSync(
+    `${held.at(parentOf(path))}/${baseName(path)}`,
+    constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
+  );
+  try {
+    fchmodSync(file, change.after!.mode === 'x' ? bits | ((bits & 0o444) >> 2) : bits & ~0o111);
+    putStat(columns, i, fstatSync(file));
+  } finally {
+    closeSync(file);
+  }
   return true;
 }
 
 /** Removes folders that deletions left empty, and those above them, up to the target's own (included on request). */
-function removeEmptyFolders(folder: string, below: Set<string>, own: boolean): void {
+function removeEmptyFolders(
+  held: HeldFolders,
+  target: RepoPath,
+  { below, own }: { below: Set<string>; own: boolean },
+): void {
   const deepestFirst = [...below].sort((a, b) => b.length - a.length);
   for (let path of deepestFirst) {
     for (;;) {
       if (path === '' && !own) break;
+      const folder = absolute(target, path);
       try {
-        rmdirSync(absolute(folder, path));
+        rmdirSync(`${held.at(parentOf(folder))}/${baseName(folder)}`);
       } catch (error) {
-        const code = systemCode(error);
-        if (code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'ENOENT') throw error;
+        // Not empty, gone, a link by now, or not ours to remove: an empty folder does no harm.
+        if (systemCode(error) === undefined && !isDvError(error, 'unsafe-link')) throw error;
         break;
       }
       if (path === '') break;
@@ -92,19 +151,8 @@ function removeEmptyFolders(folder: string, below: Set<string>, own: boolean): v
   }
 }
 
-function makeFolders(repo: Repo, target: Target, changes: readonly TreeChange[]): void {
-  const made = new Set<string>();
-  for (const change of changes) {
-    const parent = dirname(absolutePath(repo, pathOf(target, change)));
-    if (made.has(parent)) continue;
-    made.add(parent);
-    mkdirSync(parent, { recursive: true });
-  }
-}
-
 interface Writing {
   plan: Plan;
-  folder: string;
   writes: readonly number[];
   unknown: Set<string>;
   count: { created: number; replaced: number };
@@ -129,10 +177,12 @@ async function writeAll(repo: Repo, job: Writing, work: Work): Promise<void> {
       const part = writes.slice(from, to);
       return {
         kind: 'write',
-        folder: job.folder,
+        root: repo.root,
+        folder: plan.target.path,
         names: part.map((i) => changes[i]!.path).join('\0'),
         objectsDir: repo.objectsDir,
         digests: part.map((i) => changes[i]!.after!.digest),
+        sizes: part.map((i) => changes[i]!.after!.sizeBytes),
         modes: part.map((i) => changes[i]!.after!.mode),
         replace: part.map((i) => actions[i] === 'replace'),
         link,

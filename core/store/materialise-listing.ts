@@ -9,6 +9,7 @@ import {
   sameEntry,
   type TreeChange,
   type TreeEntry,
+  totalBytes,
 } from '../model/tree.ts';
 import { compareTrees, type SameRows, type TreeComparison } from '../model/tree-compare.ts';
 import { readObject } from './cache.ts';
@@ -40,7 +41,8 @@ export async function compareListings(
   const { pointer } = target;
   if (!complete && target.edit === undefined && index?.kind === 'tree' && pointer?.kind === 'tree') {
     const compared = compareStored(repo, index, pointer);
-    if (compared !== undefined) {
+    // A pointer that lies about its tree is told of where the tree is read as a whole.
+    if (compared?.afterCount === pointer.files) {
       const isSamePaths = compared.changes.every(({ before, after }) => before && after);
       return { ...compared, index, pathsHash: isSamePaths ? index.pathsHash : unknownPaths };
     }
@@ -71,10 +73,20 @@ function compareStored(repo: Repo, index: StatIndex, pointer: Pointer): TreeComp
  */
 export function entriesOf(repo: Repo, pointer: Pointer | undefined, modeBits?: number): readonly TreeEntry[] {
   if (pointer === undefined) return [];
-  if (pointer.kind === 'tree') return readTree(pointer.digest, (digest) => readObject(repo, digest));
+  if (pointer.kind === 'tree') {
+    const entries = readTree(pointer.digest, (digest) => readObject(repo, digest));
+    const bytes = totalBytes(entries);
+    if (entries.length !== pointer.files || bytes !== pointer.bytes) {
+      const message = `its pointer says ${countFiles(pointer.files)} of ${pointer.bytes} bytes, but it lists ${countFiles(entries.length)} of ${bytes}`;
+      throw new DvError('invalid-file', { problems: [{ file: `tree ${pointer.digest}`, message }] });
+    }
+    return entries;
+  }
   const mode = modeBits === undefined ? '-' : (fileModeOf(modeBits) ?? '-');
   return [{ path: '' as RepoPath, digest: pointer.digest, sizeBytes: pointer.bytes, mode }];
 }
+
+const countFiles = (count: number) => (count === 1 ? '1 file' : `${count} files`);
 
 /** What a target is to hold. A file keeps the mode dv last gave it, unless it is to have another. */
 function wantedEntries(

@@ -1,6 +1,6 @@
 /** Decides what is to happen to each file of a target, by its look and, where that does not tell, its content. */
-import { constants, lstatSync } from 'node:fs';
-import { DvError, systemCode } from '../errors.ts';
+import { constants, readlinkSync } from 'node:fs';
+import { DvError } from '../errors.ts';
 import type { Digest } from '../model/digest.ts';
 import { joinPaths, parentOf, type RepoPath } from '../model/repo-path.ts';
 import { sameEntry, type TreeChange } from '../model/tree.ts';
@@ -10,7 +10,7 @@ import type { MaterialisedPath, MaterialiseOptions, Saved, Target } from './mate
 import type { ListingChange } from './materialise-listing.ts';
 import { missingObjects } from './objects.ts';
 import { absolutePath, type Repo } from './repo.ts';
-import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
+import { fileModeOf, lookAt, statMissing, statWidth } from './stat-files.ts';
 import { looksUnchanged } from './stat-index.ts';
 import type { ThreadPool } from './thread-pool.ts';
 
@@ -124,7 +124,8 @@ async function decideByContent(
       unsure.length,
       (from, to) => ({
         kind: 'read',
-        folder: job.folder,
+        root: repo.root,
+        folder: job.target.path,
         names: unsure
           .slice(from, to)
           .map((i) => changes[i]!.path)
@@ -185,7 +186,8 @@ async function saveLastCopies(repo: Repo, job: Deciding, work: Work): Promise<vo
       last.length,
       (from, to) => ({
         kind: 'read',
-        folder: job.folder,
+        root: repo.root,
+        folder: job.target.path,
         names: last
           .slice(from, to)
           .map((i) => job.changes[i]!.path)
@@ -218,15 +220,20 @@ function keepBehindObstacles(repo: Repo, job: Deciding, work: Work): void {
   changes.forEach((change, i) => {
     if (actions[i] === 'delete') leaving.add(pathOf(target, change));
   });
+  const links = new Set<string>();
   const obstacles = new Map<string, string | undefined>([['', undefined]]);
   const obstacleAt = (folder: string): string | undefined => {
     if (obstacles.has(folder)) return obstacles.get(folder);
     let found = obstacleAt(parentOf(folder));
     if (found === undefined && !leaving.has(folder)) {
-      const info = lstatIfThere(absolutePath(repo, folder));
-      if (info?.isSymbolicLink())
-        throw new DvError('unsafe-link', { repoPath: folder, target: 'somewhere else' });
+      const info = lookAt(absolutePath(repo, folder));
       if (info !== undefined && !info.isDirectory()) found = folder;
+      if (info?.isSymbolicLink()) {
+        const link = { repoPath: folder, target: readlinkSync(absolutePath(repo, folder)) };
+        const reason = new DvError('unsafe-link', link).message;
+        work.outcome.failures.push({ path: folder as RepoPath, reason });
+        links.add(folder);
+      }
     }
     obstacles.set(folder, found);
     return found;
@@ -236,15 +243,7 @@ function keepBehindObstacles(repo: Repo, job: Deciding, work: Work): void {
     const obstacle = obstacleAt(parentOf(pathOf(target, changes[i]!)));
     if (obstacle === undefined) continue;
     actions[i] = 'none';
-    if (!work.outcome.kept.includes(obstacle as RepoPath)) work.outcome.kept.push(obstacle as RepoPath);
-  }
-}
-
-function lstatIfThere(path: string) {
-  try {
-    return lstatSync(path, { throwIfNoEntry: false });
-  } catch (error) {
-    if (systemCode(error) === 'ENOTDIR') return undefined;
-    throw error;
+    if (!links.has(obstacle) && !work.outcome.kept.includes(obstacle as RepoPath))
+      work.outcome.kept.push(obstacle as RepoPath);
   }
 }

@@ -11,17 +11,22 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { reasonOf, systemCode } from '../errors.ts';
 import { type Digest, DigestBuilder, digestOf } from '../model/digest.ts';
-import { linkProblem } from '../model/repo-path.ts';
+import { baseName, joinPaths, linkProblem, parentOf, type RepoPath } from '../model/repo-path.ts';
 import { temporaryName } from './atomic.ts';
 import { holdsObject } from './cache.ts';
+import { HeldFolders } from './held-folders.ts';
 import { adoptNewObject, writeNewObject } from './new-objects.ts';
-import { absolute, bufferOf, chunkBytes, putStat, statWidth, writeAll } from './stat-files.ts';
+import { bufferOf, chunkBytes, putStat, statWidth, writeAll } from './stat-files.ts';
 
 /** Files to hash and, with `store`, to copy into the cache. */
 export interface ReadTask {
   readonly kind: 'read';
-  readonly folder: string;
+  /** Absolute top of the repository. */
+  readonly root: string;
+  /** What `names` are below, relative to the top. No link on the way from the top to a file is followed. */
+  readonly folder: RepoPath;
   readonly names: string;
   readonly store?: {
     readonly objectsDir: string;
@@ -48,9 +53,11 @@ export function readFiles(task: ReadTask): ReadResult {
   const digests: (Digest | undefined)[] = [];
   const reasons: [number, string][] = [];
   const stored: Digest[] = [];
+  using held = new HeldFolders(task.root);
   for (let i = 0; i < names.length; i++) {
-    const path = absolute(task.folder, names[i]!);
+    const name = names[i] === '' ? task.folder : joinPaths(task.folder, names[i]!);
     try {
+      const path = `${held.at(parentOf(name))}/${baseName(name)}`;
       const read =
         readOne(path, names[i]!, task.store, stored) ?? readOne(path, names[i]!, task.store, stored);
       if (read === undefined) throw new Error('it changed while it was read');
@@ -61,7 +68,7 @@ export function readFiles(task: ReadTask): ReadResult {
       if (error instanceof StoreError) throw error.cause;
       digests.push(undefined);
       putStat(columns, i, undefined);
-      reasons.push([i, error instanceof Error ? error.message : String(error)]);
+      reasons.push([i, reasonOf(error)]);
     }
   }
   return { digests, columns, reasons, stored };
@@ -85,17 +92,8 @@ function readOne(
   store: ReadTask['store'],
   stored: Digest[],
 ): { digest: Digest; info: Stats } | undefined {
-  const link = lstatSync(path);
-  if (link.isSymbolicLink()) {
-    const target = readlinkSync(path);
-    const problem = linkProblem(name === '' ? 'link' : name, target);
-    if (problem !== undefined) throw new Error(`it is a link to ${target}: ${problem}`);
-    const bytes = Buffer.from(target);
-    const digest = digestOf(bytes);
-    if (store) keepBytes(store, digest, bytes, stored);
-    return { digest, info: link };
-  }
-  const file = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+  const file = openFile(path);
+  if (file === undefined) return readLink(path, name, store, stored);
   try {
     const before = fstatSync(file);
     if (!before.isFile()) throw new Error('it is neither a file, a folder nor a link');
@@ -113,6 +111,38 @@ function readOne(
   } finally {
     closeSync(file);
   }
+}
+
+/** Opens a file without waiting for the other end of a pipe; undefined for a link. */
+function openFile(path: string): number | undefined {
+  // Without O_NOFOLLOW (Windows) only a look tells, as that of the plan did.
+  if (constants.O_NOFOLLOW === undefined && lstatSync(path).isSymbolicLink()) return undefined;
+  try {
+    return openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ELOOP' || code === 'EMLINK') return undefined;
+    // What open(2) says of a socket.
+    if (code === 'ENXIO') throw new Error('it is neither a file, a folder nor a link');
+    throw error;
+  }
+}
+
+function readLink(
+  path: string,
+  name: string,
+  store: ReadTask['store'],
+  stored: Digest[],
+): { digest: Digest; info: Stats } | undefined {
+  const info = lstatSync(path);
+  if (!info.isSymbolicLink()) return undefined;
+  const target = readlinkSync(path);
+  const problem = linkProblem(name === '' ? 'link' : name, target);
+  if (problem !== undefined) throw new Error(`it is a link to ${target}: ${problem}`);
+  const bytes = Buffer.from(target);
+  const digest = digestOf(bytes);
+  if (store) keepBytes(store, digest, bytes, stored);
+  return { digest, info };
 }
 
 function readWhole(

@@ -5,13 +5,14 @@ import type { ConfigSource } from '../model/config.ts';
 import { type ConfigEntry, parseGitConfig } from '../model/git-config.ts';
 import { type Place, readIfThere } from './discover.ts';
 import type { Git } from './git.ts';
+import { readWorkspaceText } from './workspace-text.ts';
 
 /**
  * All sources, each overriding those before it.
  * @throws {DvError} invalid-file, git-failed
  */
 export function readSettings(place: Place, git: Git, env: NodeJS.ProcessEnv): ConfigSource[] {
-  const tracked = readIfThere(join(place.root, '.dvconfig'));
+  const tracked = readWorkspaceText(place.root, '.dvconfig');
   return [
     ...(tracked === undefined
       ? []

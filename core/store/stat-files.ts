@@ -47,12 +47,21 @@ export function statFiles(task: StatTask): { columns: Float64Array } {
   return { columns };
 }
 
-function lookAt(path: string): Stats | undefined {
+/** How something looks; undefined when there is nothing, or nothing that could be reached. */
+export function lookAt(path: string): Stats | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false });
   } catch (error) {
-    // A file stands where a folder above this path would be.
-    if (systemCode(error) === 'ENOTDIR') return undefined;
+    const code = systemCode(error);
+    // A file stands where a folder above this path would be; or nothing of such a name can be here; or nobody knows.
+    if (
+      code === 'ENOTDIR' ||
+      code === 'ENAMETOOLONG' ||
+      code === 'EACCES' ||
+      code === 'EIO' ||
+      code === 'ELOOP'
+    )
+      return undefined;
     throw error;
   }
 }

@@ -64,7 +64,7 @@ function readStart(absolute: string): string | undefined {
 }
 
 // ELOOP: the name is a link. ENXIO: it is a socket or a device without a driver.
-const notThere = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'EMLINK', 'ENXIO']);
+const notThere = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP', 'EMLINK', 'ENXIO', 'ENAMETOOLONG']);
 
 /** Known to core/pipeline, which is above; git is asked once for both kinds of file. */
 const lockFile = 'stages.lock';

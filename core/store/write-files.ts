@@ -12,28 +12,36 @@ import {
   renameSync,
   symlinkSync,
 } from 'node:fs';
-import { systemCode } from '../errors.ts';
+import { reasonOf, systemCode } from '../errors.ts';
 import type { LinkMode } from '../model/config.ts';
 import { type Digest, DigestBuilder, digestOf } from '../model/digest.ts';
-import { linkProblem } from '../model/repo-path.ts';
+import { baseName, joinPaths, linkProblem, parentOf, type RepoPath } from '../model/repo-path.ts';
 import type { FileMode } from '../model/tree.ts';
 import { temporaryName } from './atomic.ts';
 import { objectPath } from './cache.ts';
-import { absolute, bufferOf, chunkBytes, putStat, statWidth, unlinkIfThere, writeAll } from './stat-files.ts';
+import { HeldFolders } from './held-folders.ts';
+import { bufferOf, chunkBytes, putStat, statWidth, unlinkIfThere, writeAll } from './stat-files.ts';
 import { workspaceTemporarySuffix } from './walk.ts';
 
 /** Files to write from the cache, in parallel lists. */
 export interface WriteTask {
   readonly kind: 'write';
-  readonly folder: string;
+  /** Absolute top of the repository. */
+  readonly root: string;
+  /** What `names` are below, relative to the top. No link on the way from the top to a file is followed. */
+  readonly folder: RepoPath;
   readonly names: string;
   readonly objectsDir: string;
   readonly digests: readonly Digest[];
+  /** What the listing says of their sizes, in bytes. */
+  readonly sizes: readonly number[];
   readonly modes: readonly FileMode[];
   /** Whether something is at the path now that is to be replaced. */
   readonly replace: readonly boolean[];
   /** How objects become files. */
   readonly link: LinkMode;
+  /** Goes by paths alone, as where folders cannot be held open. */
+  readonly byPath?: boolean;
 }
 
 /** What was written. */
@@ -45,52 +53,92 @@ export interface WriteResult {
   readonly damaged: Digest[];
 }
 
+/** One file to write. */
+interface Item {
+  /** Its path in the tracked folder; `''` for a single file. */
+  readonly name: string;
+  /** Where it goes, in a folder that is held. */
+  readonly target: string;
+  readonly object: string;
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  readonly mode: FileMode;
+  readonly replace: boolean;
+  readonly link: LinkMode;
+}
+
 /**
  * Writes files. Each is written under a temporary name, checked, and then renamed: at every moment the path
- * holds its old content, nothing, or its new content.
+ * holds its old content, nothing, or its new content. Missing folders are made.
  */
 export function writeFiles(task: WriteTask): WriteResult {
   const names = task.names.split('\0');
   const columns = new Float64Array(names.length * statWidth);
   const reasons: [number, string][] = [];
   const damaged: Digest[] = [];
+  using held = new HeldFolders(task.root, task);
+  const fail = (i: number, error: unknown) => {
+    if (systemCode(error) === 'ENOSPC' || systemCode(error) === 'EDQUOT') throw error;
+    putStat(columns, i, undefined);
+    reasons.push([i, reasonOf(error)]);
+  };
+  let inFolder: { folder: string; files: { i: number; target: string }[] } = { folder: '', files: [] };
+  const leaveFolder = () => {
+    if (inFolder.files.length === 0 || held.isSame(inFolder.folder)) return;
+    for (const { i, target } of inFolder.files) {
+      removeAgain(target, columns[i * statWidth + 3]!);
+      fail(i, new Error('its folder was replaced while it was written'));
+    }
+  };
   for (let i = 0; i < names.length; i++) {
-    const target = absolute(task.folder, names[i]!);
+    const path = names[i] === '' ? task.folder : joinPaths(task.folder, names[i]!);
     const digest = task.digests[i]!;
     try {
-      if (
-        !writeOne(
-          target,
-          names[i]!,
-          objectPath(task, digest),
-          digest,
-          task.modes[i]!,
-          task.replace[i]!,
-          task.link,
-        )
-      ) {
-        damaged.push(digest);
-        putStat(columns, i, undefined);
-      } else putStat(columns, i, lstatSync(target));
+      refuseTooLong(task.root, path);
+      const folder = parentOf(path);
+      if (folder !== inFolder.folder) {
+        leaveFolder();
+        inFolder = { folder, files: [] };
+      }
+      const target = `${held.make(folder)}/${baseName(path)}`;
+      const intact = writeOne({
+        name: names[i]!,
+        target,
+        object: objectPath(task, digest),
+        digest,
+        sizeBytes: task.sizes[i]!,
+        mode: task.modes[i]!,
+        replace: task.replace[i]!,
+        link: task.link,
+      });
+      if (!intact) damaged.push(digest);
+      putStat(columns, i, intact ? lstatSync(target) : undefined);
+      if (intact) inFolder.files.push({ i, target });
     } catch (error) {
-      if (systemCode(error) === 'ENOSPC' || systemCode(error) === 'EDQUOT') throw error;
-      putStat(columns, i, undefined);
-      reasons.push([i, error instanceof Error ? error.message : String(error)]);
+      fail(i, error);
     }
   }
+  leaveFolder();
   return { columns, reasons, damaged };
 }
 
+/** The longest path a system takes, its NUL byte included (PATH_MAX in limits.h); Windows has no such limit for Node. */
+const mostPathBytes = { linux: 4096, darwin: 1024 }[process.platform as string] ?? 32_768;
+
+/** Relative to an open folder a file could be made whose path is too long for every other program. */
+function refuseTooLong(root: string, path: string): void {
+  if (root.length + path.length < 300) return;
+  if (Buffer.byteLength(root) + 1 + Buffer.byteLength(path) >= mostPathBytes)
+    throw new Error(`its whole path would be longer than the ${mostPathBytes - 1} bytes this system takes`);
+}
+
+/** Takes back what was written, perhaps into a folder that only took the right one's place. */
+function removeAgain(target: string, inode: number): void {
+  if (lstatSync(target, { throwIfNoEntry: false })?.ino === inode) unlinkIfThere(target);
+}
+
 /** Writes one file; `false` when the cached object is damaged. */
-function writeOne(
-  target: string,
-  name: string,
-  object: string,
-  digest: Digest,
-  mode: FileMode,
-  replace: boolean,
-  link: LinkMode,
-): boolean {
+function writeOne({ name, target, object, digest, sizeBytes, mode, replace, link }: Item): boolean {
   const slash = target.lastIndexOf('/');
   const temporary = `${target.slice(0, slash + 1)}.${temporaryName()}${workspaceTemporarySuffix}`;
   const settle = () => {
@@ -109,40 +157,49 @@ function writeOne(
       const problem = linkProblem(name === '' ? 'link' : name, bytes.toString());
       if (problem !== undefined) throw new Error(`its link leads to ${bytes.toString()}: ${problem}`);
       symlinkSync(bytes.toString(), temporary);
-      settle();
-      return true;
-    }
-    const permissions = mode === 'x' ? 0o777 : 0o666;
-    let intact = true;
-    try {
-      if (link === 'copy') {
-        const copy = openSync(temporary, 'wx', permissions);
-        try {
-          intact = copyChecked(source, size, digest, copy);
-        } finally {
-          closeSync(copy);
-        }
-      } else {
-        intact = copyChecked(source, size, digest, undefined);
-        if (intact && link === 'reflink') {
-          copyFileSync(object, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
-          chmodSync(temporary, permissions & ~umask());
-        } else if (intact && link === 'hardlink') linkSync(object, temporary);
-        else if (intact) symlinkSync(object, temporary);
-      }
-    } catch (error) {
-      unlinkIfThere(temporary);
-      throw error;
-    }
-    if (!intact) {
+    } else if (!writeContent({ source, size, digest, object, temporary, mode, link })) {
       unlinkIfThere(temporary);
       return false;
     }
+    // The bytes are those of the digest, so it is the listing that lies.
+    if (size !== sizeBytes) throw new Error(`it is recorded with ${sizeBytes} bytes, but has ${size}`);
     settle();
     return true;
+  } catch (error) {
+    unlinkIfThere(temporary);
+    throw error;
   } finally {
     closeSync(source);
   }
+}
+
+/** Makes the temporary file from an open object; `false` when that is damaged. */
+function writeContent(item: {
+  source: number;
+  size: number;
+  digest: Digest;
+  object: string;
+  temporary: string;
+  mode: FileMode;
+  link: LinkMode;
+}): boolean {
+  const { source, size, digest, object, temporary, mode, link } = item;
+  const permissions = mode === 'x' ? 0o777 : 0o666;
+  if (link === 'copy') {
+    const copy = openSync(temporary, 'wx', permissions);
+    try {
+      return copyChecked(source, size, digest, copy);
+    } finally {
+      closeSync(copy);
+    }
+  }
+  if (!copyChecked(source, size, digest, undefined)) return false;
+  if (link === 'reflink') {
+    copyFileSync(object, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
+    chmodSync(temporary, permissions & ~umask());
+  } else if (link === 'hardlink') linkSync(object, temporary);
+  else symlinkSync(object, temporary);
+  return true;
 }
 
 /** Copies an open object, or only reads it, and says whether its bytes are those of the digest. */
