@@ -1,5 +1,7 @@
 /** Words for results that several commands print. */
+
 import type { Pointer } from '../../core/model/pointer.ts';
+import { cleanLine } from './clean-line.ts';
 
 const sizeUnits = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 
@@ -45,7 +47,7 @@ export function describeChanges(counts: { added: number; deleted: number; modifi
 /** Lines that name files something went wrong with, at most 20 of them. */
 export function failureLines(what: string, failures: readonly { path: string; reason: string }[]): string[] {
   if (failures.length === 0) return [];
-  const shown = failures.slice(0, 20).map((failure) => `  ${failure.path}: ${failure.reason}`);
+  const shown = failures.slice(0, 20).map((failure) => `  ${cleanLine(failure.path)}: ${failure.reason}`);
   const more = failures.length > 20 ? [`  … and ${formatCount(failures.length - 20)} more`] : [];
   return [`${countOf(failures.length, 'file')} ${what}:`, ...shown, ...more];
 }
@@ -54,7 +56,7 @@ export function failureLines(what: string, failures: readonly { path: string; re
 export function pathLines(heading: string, paths: readonly string[]): string[] {
   if (paths.length === 0) return [];
   const more = paths.length > 20 ? [`  … and ${formatCount(paths.length - 20)} more`] : [];
-  return [heading, ...paths.slice(0, 20).map((path) => `  ${path}`), ...more];
+  return [heading, ...paths.slice(0, 20).map((path) => `  ${cleanLine(path)}`), ...more];
 }
 
 /** Lines that say where a path that is gone is still named. */

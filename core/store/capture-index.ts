@@ -2,12 +2,13 @@
 import { DvError } from '../errors.ts';
 import type { Digest } from '../model/digest.ts';
 import type { Pointer } from '../model/pointer.ts';
-import type { RepoPath } from '../model/repo-path.ts';
+import { comparePaths, isWithin, type RepoPath } from '../model/repo-path.ts';
 import { readTree, type TreeEntry, treeObjects } from '../model/tree.ts';
 import { type Cache, hasObject, readObject } from './cache.ts';
 import type { Repo } from './repo.ts';
 import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
 import { hashPaths, isTrusted, type StatIndex, saveStatIndex } from './stat-index.ts';
+import type { Survey } from './survey.ts';
 
 /** What the last look at the path left behind: its listing and the columns that belong to it. */
 export interface Known {
@@ -68,6 +69,31 @@ function hasListing(repo: Repo, tree: Digest): boolean {
     if (error instanceof DvError) return false;
     throw error;
   }
+}
+
+/**
+ * Adds the recorded files that cannot be looked at, as they lie in a folder that cannot be read: that they cannot be
+ * seen does not mean that they were deleted. They are those of `unread`.
+ */
+export function withUnreadable(
+  found: Pick<Survey, 'paths' | 'columns' | 'problems'>,
+  known: Known | undefined,
+): Pick<Survey, 'paths' | 'columns'> & { readonly unread: ReadonlySet<string> } {
+  const { problems } = found;
+  const unread = new Set<string>();
+  if (known === undefined || problems.length === 0) return { ...found, unread };
+  const rowOf = new Map(found.paths.map((path, i) => [path, i]));
+  for (const { path } of known.entries) {
+    if (!rowOf.has(path) && problems.some((problem) => isWithin(path, problem.path))) unread.add(path);
+  }
+  const paths = [...found.paths, ...(unread as Set<RepoPath>)].sort(comparePaths);
+  const columns = new Float64Array(paths.length * statWidth);
+  paths.forEach((path, i) => {
+    const from = rowOf.get(path);
+    if (from === undefined) columns[i * statWidth] = statMissing;
+    else columns.set(found.columns.subarray(from * statWidth, (from + 1) * statWidth), i * statWidth);
+  });
+  return { paths, columns, unread };
 }
 
 /** Without storing, an index is worth saving when it will be readable: the tree it names must be in the cache. */

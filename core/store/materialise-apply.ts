@@ -13,7 +13,7 @@ import { isDvError, reasonOf, systemCode } from '../errors.ts';
 import { silent } from '../events.ts';
 import type { Digest } from '../model/digest.ts';
 import { baseName, parentOf, type RepoPath } from '../model/repo-path.ts';
-import { sameEntry, type TreeChange } from '../model/tree.ts';
+import { sameEntry } from '../model/tree.ts';
 import { HeldFolders } from './held-folders.ts';
 import { chooseLinkMode } from './link.ts';
 import { type Plan, pathOf, type Work } from './materialise-plan.ts';

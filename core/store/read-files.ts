@@ -26,7 +26,7 @@ export interface ReadTask {
   /** Absolute top of the repository. */
   readonly root: string;
   /** What `names` are below, relative to the top. No link on the way from the top to a file is followed. */
-  readonly folder: RepoPath;
+  readonly folder: RepoPath | '';
   readonly names: string;
   readonly store?: {
     readonly objectsDir: string;

@@ -1,9 +1,14 @@
 /** Lists the files below a folder of the workspace, in tree order, pruned by ignore rules. */
-import { type Dirent, readdirSync, readFileSync } from 'node:fs';
+import { isUtf8 } from 'node:buffer';
+import { type Dirent, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { DvError, systemCode } from '../errors.ts';
+import { reasonOf, systemCode } from '../errors.ts';
 import { type IgnoreRules, ignoreFileName, ignoreNothing, withIgnoreFile } from '../model/ignore.ts';
 import { comparePaths, isDotGit, joinPaths, pathProblem, type RepoPath } from '../model/repo-path.ts';
+import { readWorkspaceText } from './workspace-text.ts';
+
+/** Why a folder cannot be listed though it is there: not ours to read, a failing disk, a path longer than the system takes. */
+const unreadable = new Set(['EACCES', 'EPERM', 'EIO', 'ENAMETOOLONG', 'ESTALE']);
 
 /** A path that cannot be part of a listing, and why. */
 export interface WalkProblem {
@@ -33,13 +38,9 @@ export function ignoreRulesAbove(root: string, folder: string): IgnoreRules {
 }
 
 function addRules(outer: IgnoreRules, root: string, folder: string): IgnoreRules {
-  try {
-    return withIgnoreFile(outer, folder, readFileSync(join(root, folder, ignoreFileName), 'utf8'));
-  } catch (error) {
-    const code = systemCode(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR') return outer;
-    throw error;
-  }
+  const file = folder === '' ? ignoreFileName : `${folder}/${ignoreFileName}`;
+  const text = readWorkspaceText(root, file);
+  return text === undefined ? outer : withIgnoreFile(outer, folder, text);
 }
 
 /** What is directly in a folder. */
@@ -55,7 +56,6 @@ export interface Level {
  * Lists one folder, not those below it.
  * @param below relative to `folder`; `''` for `folder` itself.
  * @param outer the rules of the folders above.
- * @throws {DvError} path-invalid for a name that is not valid Unicode.
  */
 export function listLevel(root: string, folder: RepoPath, below: string, outer: IgnoreRules): Level {
   const here = below === '' ? folder : joinPaths(folder, below);
@@ -66,11 +66,12 @@ export function listLevel(root: string, folder: RepoPath, below: string, outer: 
     entries = readdirSync(absolute, { withFileTypes: true });
   } catch (error) {
     const code = systemCode(error);
-    if (code !== 'EACCES' && code !== 'EIO') throw error;
-    return { items: [], problems: [{ path: below, reason: (error as Error).message }], rules: outer };
+    if (code === undefined || !unreadable.has(code)) throw error;
+    return { items: [], problems: [{ path: below, reason: reasonOf(error) }], rules: outer };
   }
   const rules = entries.some((entry) => entry.name === ignoreFileName) ? addRules(outer, root, here) : outer;
   const items: { path: RepoPath; isFolder: boolean; key: string }[] = [];
+  let garbled = false;
   for (const entry of entries) {
     const { name } = entry;
     if (name.endsWith(workspaceTemporarySuffix)) continue;
@@ -78,7 +79,8 @@ export function listLevel(root: string, folder: RepoPath, below: string, outer: 
     const isFolder = entry.isDirectory();
     if (rules !== ignoreNothing && rules.isIgnored(`${here}/${name}`, isFolder)) continue;
     if (name.includes('\ufffd') && !isExactName(absolute, name)) {
-      throw new DvError('path-invalid', { path: `${here}/${name}`, reason: 'its name is not valid UTF-8' });
+      garbled = true;
+      continue;
     }
     if (isDotGit(name)) {
       problems.push({
@@ -94,6 +96,7 @@ export function listLevel(root: string, folder: RepoPath, below: string, outer: 
       items.push({ path, isFolder, key: isFolder ? `${name}/` : name });
     } else problems.push({ path, reason: 'it is neither a file, a folder nor a link' });
   }
+  if (garbled) problems.push(...foreignNames(absolute, below));
   items.sort((a, b) => comparePaths(a.key, b.key));
   return { items, problems, rules };
 }
@@ -103,7 +106,6 @@ export function listLevel(root: string, folder: RepoPath, below: string, outer: 
  * @param root absolute top of the repository.
  * @param folder relative to the top; must be a folder. Paths are given relative to it.
  * @param below only this folder in it.
- * @throws {DvError} path-invalid for a name that is not valid Unicode.
  */
 export function walk(root: string, folder: RepoPath, below = ''): Walked {
   const paths: RepoPath[] = [];
@@ -125,3 +127,21 @@ function isExactName(folder: string, name: string): boolean {
   const exact = Buffer.from(name);
   return readdirSync(folder, { encoding: 'buffer' }).some((candidate) => exact.equals(candidate));
 }
+
+/** The names in a folder that are no UTF-8 and so cannot stand in a tree, their odd bytes written as `\xff`. */
+function foreignNames(folder: string, below: string): WalkProblem[] {
+  return readdirSync(folder, { encoding: 'buffer' })
+    .filter((name) => !isUtf8(name))
+    .map((name) => ({
+      path: below === '' ? escapeBytes(name) : `${below}/${escapeBytes(name)}`,
+      reason: 'its name is not valid UTF-8; rename it to track it',
+    }));
+}
+
+/** Bytes as text, those that are not printable ASCII as `\x` and two hex digits. */
+const escapeBytes = (bytes: Buffer) =>
+  [...bytes]
+    .map((byte) =>
+      byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`,
+    )
+    .join('');

@@ -29,7 +29,7 @@ export interface WriteTask {
   /** Absolute top of the repository. */
   readonly root: string;
   /** What `names` are below, relative to the top. No link on the way from the top to a file is followed. */
-  readonly folder: RepoPath;
+  readonly folder: RepoPath | '';
   readonly names: string;
   readonly objectsDir: string;
   readonly digests: readonly Digest[];

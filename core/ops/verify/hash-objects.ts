@@ -29,7 +29,8 @@ export async function hashObjects(
       present.length,
       (from, to) => ({
         kind: 'read',
-        folder: repo.objectsDir,
+        root: repo.objectsDir,
+        folder: '',
         names: present
           .slice(from, to)
           .map((digest) => `${digest.slice(7, 9)}/${digest.slice(9)}`)

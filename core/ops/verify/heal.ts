@@ -41,7 +41,7 @@ export async function healFromWorkspace(
     for (const [digest, paths] of using) {
       for (const path of paths) {
         options.signal?.throwIfAborted();
-        const { stored } = readFiles({ kind: 'read', folder: repo.root, names: path, store });
+        const { stored } = readFiles({ kind: 'read', root: repo.root, folder: '', names: path, store });
         if (!stored.includes(digest)) continue;
         found.push(digest);
         break;
