@@ -106,7 +106,8 @@ async function countChanged(
     sameSize.length,
     (from, to) => ({
       kind: 'read',
-      folder: absolutePath(repo, index.path),
+      root: repo.root,
+      folder: index.path,
       names: sameSize
         .slice(from, to)
         .map(({ file }) => survey.paths[file])
