@@ -150,11 +150,18 @@ function countLines(bytes: Uint8Array, from: number, to: number): number {
   return lines;
 }
 
+/** Where a leaf begins in the bytes, and which rows it has. */
+interface LeafStart {
+  readonly at: number;
+  readonly row: number;
+  readonly rows: number;
+  readonly name: string;
+}
+
 /** The lines of some leaves one after another, without their headers. */
 class Lines {
   readonly bytes: Buffer;
-  /** Where each leaf begins in the bytes, and the row of its first line. */
-  readonly #starts: readonly { readonly at: number; readonly row: number }[];
+  readonly #starts: readonly LeafStart[];
   #leaf = 0;
   at = 0;
   /** Of the line at `at`. */
@@ -162,18 +169,15 @@ class Lines {
 
   constructor(leaves: readonly Leaf[], read: ReadObject) {
     const bodies: Uint8Array[] = [];
-    const starts: { at: number; row: number }[] = [];
+    const starts: LeafStart[] = [];
     let length = 0;
     for (const { digest, rows, row, firstPath, nextPath, bytes = read(digest) } of leaves) {
       const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       const name = `tree ${digest}`;
       // What is wrong is told by the parser, which names the line.
       if (!whole.subarray(0, header.length).equals(header) || whole.at(-1) !== 10) parseListing(whole, name);
-      if (countLines(whole, header.length, whole.length) !== rows) {
-        fail(name, `its index says that this leaf has ${rows} entries`);
-      }
       checkPlace(whole, name, firstPath, nextPath);
-      starts.push({ at: length, row });
+      starts.push({ at: length, row, rows, name });
       bodies.push(whole.subarray(header.length));
       length += whole.length - header.length;
     }
@@ -196,10 +200,13 @@ class Lines {
     const rows = countLines(this.bytes, this.at, this.at + length);
     this.at += length;
     this.row += rows;
-    const next = this.#starts[this.#leaf + 1];
-    if (next !== undefined && this.at >= next.at) {
+    if (this.at >= this.leafEnd) {
+      const leaf = this.#starts[this.#leaf]!;
+      if (this.row !== leaf.row + leaf.rows) {
+        fail(leaf.name, `its index says that this leaf has ${leaf.rows} entries`);
+      }
       this.#leaf++;
-      this.row = next.row;
+      this.row = this.#starts[this.#leaf]?.row ?? this.row;
     }
     return rows;
   }

@@ -12,6 +12,7 @@ import { compareListings, type ListingChange } from './materialise-listing.ts';
 import { makePlan, type Work } from './materialise-plan.ts';
 import { missingObjects } from './objects.ts';
 import type { Repo } from './repo.ts';
+import { statWidth } from './stat-files.ts';
 import { loadStatIndex, type StatIndex } from './stat-index.ts';
 import { ThreadPool } from './thread-pool.ts';
 
@@ -124,6 +125,8 @@ export async function materialise(
       const index = await loadStatIndex(repo, target.path);
       const placed = index?.placed ? index : undefined;
       if (!options.complete && isCurrent(placed, target.pointer)) continue;
+      // Two long listings that differ mean many files to write, more often than not.
+      if ((placed?.columns.length ?? 0) >= longListing * statWidth) pool.warm();
       const before = outcome.saved.length;
       await materialiseOne(repo, target, placed, { ...options, pool, outcome, mark });
       const together = await saveTogether(repo, target.path, outcome.saved.slice(before));
@@ -137,6 +140,9 @@ export async function materialise(
   }
   return outcome;
 }
+
+/** From this many entries on, threads are started before the listings are compared. */
+const longListing = 10_000;
 
 /** From this many on, files that were saved get a tree of their own. */
 const worthTree = 20;

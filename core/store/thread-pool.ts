@@ -27,6 +27,11 @@ export class ThreadPool {
   readonly #all: Worker[] = [];
   readonly #waiting: ((worker: Worker) => void)[] = [];
 
+  /** Starts the threads, while something else is still to be found out before there is work for them. */
+  warm(): void {
+    while (this.#all.length < this.#size) this.#idle.push(this.#start());
+  }
+
   /**
    * Does one task, on a thread when it is worth one. Memory the task hands over must not be used afterwards.
    * @param size how many files and bytes it concerns.
@@ -103,12 +108,14 @@ export class ThreadPool {
   async #take(): Promise<Worker> {
     const idle = this.#idle.pop();
     if (idle !== undefined) return idle;
-    if (this.#all.length < this.#size) {
-      const worker = takeEarlyThread() ?? startThread();
-      this.#all.push(worker);
-      return worker;
-    }
+    if (this.#all.length < this.#size) return this.#start();
     return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #start(): Worker {
+    const worker = takeEarlyThread() ?? startThread();
+    this.#all.push(worker);
+    return worker;
   }
 
   /** Ends the threads. */
