@@ -29,6 +29,7 @@ export const exitStatuses: Readonly<Record<DvErrorCode, number>> = {
   'git-missing': 1,
   'git-failed': 1,
   'clone-failed': 1,
+  'source-unreachable': 14,
   'git-feature': 1,
   'unknown-revision': 2,
   usage: 2,

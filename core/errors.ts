@@ -58,6 +58,10 @@ export const catalogue = {
   'clone-failed': (d: { url: string; status: number; output: string }) => ({
     message: `git could not clone ${d.url} (status ${d.status})${d.output.trim() === '' ? '' : `: ${d.output.trim()}`}`,
   }),
+  'source-unreachable': (d: { url: string; output: string }) => ({
+    message: `git could not read ${d.url}: ${d.output.trim()}`,
+    hint: 'check the address and that you may read it: git ls-remote <url>',
+  }),
   'git-feature': (d: { feature: string }) => ({
     message: `this repository uses ${d.feature}, which needs the git program`,
     hint: 'install git, or add it to PATH',
@@ -189,9 +193,9 @@ export const catalogue = {
     message: `${d.url} cannot be used as a remote: ${d.reason}`,
     hint: d.hint ?? 'use s3://bucket/folder, gs://bucket/folder, file:///folder or a folder',
   }),
-  'remote-endpoint': (d: { name: string; endpoint: string }) => ({
+  'remote-endpoint': (d: { name: string; endpoint: string; hint?: string }) => ({
     message: `.dvconfig sends the data of remote ${d.name} to ${d.endpoint}; your credentials go there only after you have agreed once`,
-    hint: `git config dv.remote.${d.name}.endpoint ${d.endpoint}`,
+    hint: d.hint ?? `git config dv.remote.${d.name}.endpoint ${d.endpoint}`,
   }),
   'remote-refused': (d: { remote: string; operation: string; permission?: string; reason: string }) => ({
     message: `${d.remote} refused to ${d.operation}: ${d.reason}${d.permission === undefined ? '' : ` (needs the permission ${d.permission})`}`,

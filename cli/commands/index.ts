@@ -109,6 +109,14 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     },
   ],
   [
+    'get',
+    {
+      group: 'data',
+      summary: 'copy files of any revision, or of another repository, without checking it out',
+      load: () => import('./get.ts'),
+    },
+  ],
+  [
     'remote',
     {
       group: 'data',

@@ -12,10 +12,18 @@ export const isPointerFile = (path: string): boolean =>
 /**
  * Reads the data of commits, nothing is checked out.
  * @param commits full ids.
+ * @param matters leaves out pointers of other tracked paths, readable or not.
  * @throws {DvError} invalid-file naming the file and its commit, newer-format
  */
-export async function listDataAt(history: History, commits: readonly string[]): Promise<DataPath[][]> {
-  const files = await history.listFiles(commits, (path) => path === lockFileName || isPointerFile(path));
+export async function listDataAt(
+  history: History,
+  commits: readonly string[],
+  matters: (trackedPath: string) => boolean = () => true,
+): Promise<DataPath[][]> {
+  const files = await history.listFiles(
+    commits,
+    (path) => path === lockFileName || (isPointerFile(path) && matters(trackedPathOf(path))),
+  );
   const ids = [...new Set(files.flat().map((file) => file.id))];
   const blobs = await history.readBlobs(ids);
   const textOf = new Map(ids.map((id, i) => [id, blobs[i]!.toString()]));

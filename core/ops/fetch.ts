@@ -34,6 +34,8 @@ export interface FetchOptions {
   readonly paths?: readonly RepoPath[];
   /** Only find out what would be fetched: listings, which tell, are fetched all the same. */
   readonly dryRun?: boolean;
+  /** Leave the run cache alone: it belongs to the repository the data is of. Default: what others computed comes too. */
+  readonly dataOnly?: boolean;
   readonly report?: Report;
   readonly signal?: AbortSignal;
 }
@@ -96,7 +98,7 @@ export async function fetch(repo: Repo, target: Remote, options: FetchOptions = 
   const writer = new CacheWriter(repo, pool);
   try {
     const fetching = new Fetching(repo, remote, writer, report, signal);
-    const result = await fetching.run(snapshots, open, options.dryRun ?? false);
+    const result = await fetching.run(snapshots, open, options);
     choice.checkUsed();
     return result;
   } finally {
@@ -184,11 +186,11 @@ class Fetching {
   async run(
     snapshots: readonly Snapshot[],
     open: readonly ChosenData[],
-    dryRun: boolean,
+    { dryRun, dataOnly }: Pick<FetchOptions, 'dryRun' | 'dataOnly'>,
   ): Promise<FetchResult> {
     const trees = open.filter((ref) => ref.pointer.kind === 'tree');
     const files = open.filter((ref) => ref.pointer.kind === 'file');
-    const missingRuns = dryRun ? [] : listMissingRuns(this.#repo, this.#remote, this.#signal);
+    const missingRuns = dryRun || dataOnly ? [] : listMissingRuns(this.#repo, this.#remote, this.#signal);
     const [identity, treeRoots, filePlaces, fingerprints] = await Promise.all([
       readIdentity(this.#remote, { signal: this.#signal }),
       this.#readTreeRoots(trees),
