@@ -92,14 +92,18 @@ function nothingToDo(event: HookEvent): string[] {
   const conditions = quickEnd[event];
   if (conditions === undefined) return [];
   const question = [...askIndexed, ...indexedFiles].map(quoteWord).join(' ');
-  const pathspecs = ['LITERAL', 'GLOB', 'NOGLOB', 'ICASE'].map((kind) => `GIT_${kind}_PATHSPECS`).join(' ');
+  // As core/store/git.ts takes them away.
+  const variables = ['LITERAL', 'GLOB', 'NOGLOB', 'ICASE']
+    .map((kind) => `GIT_${kind}_PATHSPECS`)
+    .concat('GIT_INTERNAL_SUPER_PREFIX')
+    .join(' ');
   return [
     // In linked worktrees and submodules, .git is a file: `gitdir: <folder>`.
     `dir=\${GIT_DIR:-.git}`,
     `[ ! -f "$dir" ] || { IFS= read -r dir < "$dir"; dir=\${dir#gitdir: }; }`,
     // Without a note there is nothing to do only where dv has never put data.
     `followed() { { [ -f "$dir/${followedNote}" ] || [ ! -d "$dir/dv/index" ]; } &&`,
-    `  [ "$(unset ${pathspecs}; git ${question})" = "$(cat "$dir/${followedNote}" 2>/dev/null)" ]; }`,
+    `  [ "$(unset ${variables}; git ${question})" = "$(cat "$dir/${followedNote}" 2>/dev/null)" ]; }`,
     ...conditions,
   ];
 }

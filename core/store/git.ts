@@ -39,6 +39,9 @@ const pathspecVariables = [
   'GIT_ICASE_PATHSPECS',
 ];
 
+/** Set by git for what it runs in a submodule (up to 2.39); most of its commands refuse to work then. */
+const superPrefix = 'GIT_INTERNAL_SUPER_PREFIX';
+
 /**
  * Set for every git that dv starts. dv may hold the lock of the worktree then, and a hook that followed the pointers
  * would wait for it in vain.
@@ -70,7 +73,7 @@ function isOnPath(env: NodeJS.ProcessEnv): boolean {
 export function openGit(cwd: string, env: NodeJS.ProcessEnv): Git {
   let available: boolean | undefined;
   const environment: NodeJS.ProcessEnv = { ...env, GIT_OPTIONAL_LOCKS: '0', LC_ALL: 'C', [callsGit]: '1' };
-  for (const name of pathspecVariables) delete environment[name];
+  for (const name of [...pathspecVariables, superPrefix]) delete environment[name];
   const runSync = (args: readonly string[], options: { input?: string | Uint8Array; cwd?: string } = {}) => {
     const result: SpawnSyncReturns<Buffer> = spawnSync('git', args, {
       cwd: options.cwd ?? cwd,
