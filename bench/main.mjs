@@ -2,6 +2,7 @@
 const benches = {
   data: 'add, status, switch and restore many files with dv, git, git-lfs and DVC (docs/benchmarks.md)',
   pointers: 'add, status and git checkout with 2,000 single files (docs/benchmarks.md)',
+  remote: 'push and pull to S3 with dv, DVC, rclone and a bare loop, requests counted (docs/benchmarks.md)',
   train: 'images per second of one training step, per number of threads',
 };
 

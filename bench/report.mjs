@@ -28,7 +28,22 @@ export function table(results, names) {
     });
     return [step, ...cells, String(Math.max(...[...ofStep.values()].map((list) => list.length)))];
   });
-  const head = ['', ...names, 'runs'];
+  return aligned(['', ...names, 'runs'], rows);
+}
+
+/** Like `table`, of plain numbers: medians with so many decimals, no ratios. */
+export function countTable(results, names, decimals) {
+  const rows = [...results].map(([step, ofStep]) => [
+    step,
+    ...names.map((name) => {
+      const list = ofStep.get(name);
+      return list ? median(list).toFixed(decimals) : '–';
+    }),
+  ]);
+  return aligned(['', ...names], rows);
+}
+
+function aligned(head, rows) {
   const widths = head.map((title, i) => Math.max(3, title.length, ...rows.map((row) => row[i].length)));
   const line = (row) =>
     `| ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(' | ')} |`;

@@ -1,5 +1,5 @@
 // Child processes: every command must exit with 0, and none sees this user's or this machine's git settings.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -16,7 +16,7 @@ export function isolate(folder) {
   );
   environment = {
     ...Object.fromEntries(
-      Object.entries(process.env).filter(([name]) => !/^(GIT_|DV_|DVC_|XDG_)/.test(name)),
+      Object.entries(process.env).filter(([name]) => !/^(GIT_|DV_|DVC_|XDG_|AWS_|RCLONE_)/.test(name)),
     ),
     HOME: home,
     GIT_CONFIG_GLOBAL: config,
@@ -26,6 +26,11 @@ export function isolate(folder) {
     DVC_GLOBAL_CONFIG_DIR: join(home, 'dvc-global'),
     DVC_SYSTEM_CONFIG_DIR: join(home, 'dvc-system'),
   };
+}
+
+/** Sets variables for all commands that follow. */
+export function addEnvironment(variables) {
+  environment = { ...environment, ...variables };
 }
 
 /** Runs a command and gives back what it printed, both streams as one text. */
@@ -72,4 +77,30 @@ export function time(cwd, commands) {
   }
   const seconds = (performance.now() - started) / 1000;
   return { seconds, output, ...(peaks.length > 0 ? { peakMiB: Math.max(...peaks) } : {}) };
+}
+
+/** Like `time`, without blocking this process, which may have a server to look after. */
+export async function timeAsync(cwd, commands) {
+  run(cwd, ['sync']);
+  const file = join(environment.HOME, 'peak');
+  const started = performance.now();
+  const peaks = [];
+  for (const command of commands) {
+    const [program, ...args] = gnuTime ? ['/usr/bin/time', '-o', file, '-f', '%M', ...command] : command;
+    const child = spawn(program, args, { cwd, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (piece) => {
+        output += piece;
+      });
+    }
+    const status = await new Promise((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', (code, signal) => resolve(code ?? signal));
+    });
+    if (status !== 0) throw new Error(`${command.join(' ')} ended with ${status}\n${output}`.slice(0, 4000));
+    if (gnuTime) peaks.push(Number(readFileSync(file, 'utf8')) / 1024);
+  }
+  const seconds = (performance.now() - started) / 1000;
+  return { seconds, ...(peaks.length > 0 ? { peakMiB: Math.max(...peaks) } : {}) };
 }
