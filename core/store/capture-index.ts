@@ -5,9 +5,10 @@ import type { Pointer } from '../model/pointer.ts';
 import { comparePaths, isWithin, type RepoPath } from '../model/repo-path.ts';
 import { readTree, type TreeEntry, treeObjects } from '../model/tree.ts';
 import { type Cache, hasObject, readObject } from './cache.ts';
+import { cacheStamp } from './objects.ts';
 import type { Repo } from './repo.ts';
 import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
-import { hashPaths, isTrusted, type StatIndex, saveStatIndex } from './stat-index.ts';
+import { hashPaths, isTrusted, type StatIndex, saveStatIndex, unknownStamp } from './stat-index.ts';
 import type { Survey } from './survey.ts';
 
 /** What the last look at the path left behind: its listing and the columns that belong to it. */
@@ -131,9 +132,9 @@ export async function refreshIndex(
       columns.set(now, row * statWidth);
     } else columns[row * statWidth] = statMissing;
   }
-  const { path, kind, digest, placed } = index;
+  const { path, kind, digest, cacheStamp, placed } = index;
   const pathsHash = found.pathsHash ?? index.pathsHash;
-  await saveStatIndex(repo, { path, kind, digest, pathsHash, placed, columns });
+  await saveStatIndex(repo, { path, kind, digest, pathsHash, cacheStamp, placed, columns });
 }
 
 /** Writes the index of what was captured. */
@@ -147,6 +148,8 @@ export async function saveIndex(
     /** Positions, among the paths, of those that are in the listing. */
     kept: readonly number[];
     placed: boolean;
+    /** Whether the cache was seen to hold all files. */
+    stored: boolean;
   },
 ): Promise<void> {
   let { columns, paths } = found;
@@ -165,6 +168,7 @@ export async function saveIndex(
     kind: pointer.kind,
     digest: pointer.digest,
     pathsHash: await hashPaths(paths.length === 0 ? [] : [paths.join('\0')]),
+    cacheStamp: found.stored ? await cacheStamp(repo) : unknownStamp,
     placed: found.placed,
     columns,
   });

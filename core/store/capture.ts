@@ -15,10 +15,10 @@ import {
   saveIndex,
   withUnreadable,
 } from './capture-index.ts';
-import { missingObjects } from './objects.ts';
+import { cacheStamp, missingObjects } from './objects.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
-import { hashPaths, loadStatIndex, looksUnchanged, type StatIndex } from './stat-index.ts';
+import { hashPaths, loadStatIndex, looksUnchanged, type StatIndex, unknownStamp } from './stat-index.ts';
 import { type Survey, survey } from './survey.ts';
 import { ThreadPool } from './thread-pool.ts';
 import type { WalkProblem } from './walk.ts';
@@ -220,17 +220,11 @@ async function lookAt(
       digests[i] = known.entries[row]!.digest;
     } else toRead.push(i);
   }
-  if (options.store && toRead.length < paths.length) {
-    const absent = new Set(
-      missingObjects(
-        repo,
-        digests.filter((digest) => digest !== undefined),
-      ),
-    );
-    if (absent.size > 0) {
-      for (let i = 0; i < paths.length; i++) {
-        if (digests[i] !== undefined && absent.has(digests[i]!)) toRead.push(i);
-      }
+  if (options.store && known !== undefined) {
+    const stored = digests.filter((digest) => digest !== undefined);
+    const absent = new Set(await goneFromCache(repo, known.index, stored));
+    for (let i = 0; absent.size > 0 && i < paths.length; i++) {
+      if (digests[i] !== undefined && absent.has(digests[i]!)) toRead.push(i);
     }
   }
 
@@ -265,10 +259,17 @@ async function lookAt(
       }
     } else if (record || remember || isWorthSaving(repo, pointer, toRead.length)) {
       const placed = record || known?.index.placed === true;
-      await saveIndex(repo, path, pointer, { paths, columns, kept, placed });
+      const stored = options.store && failures.length === 0;
+      await saveIndex(repo, path, pointer, { paths, columns, kept, placed, stored });
     }
   };
   return { found: { path, pointer, entries, failures, filesRead: toRead.length }, save };
+}
+
+/** Which of the objects of known files the cache does not hold; not asked while it is as it was when it held them all. */
+async function goneFromCache(repo: Repo, index: StatIndex, digests: readonly Digest[]): Promise<Digest[]> {
+  const isAsSeen = index.cacheStamp !== unknownStamp && index.cacheStamp === (await cacheStamp(repo));
+  return isAsSeen ? [] : missingObjects(repo, digests);
 }
 
 const asFailure = (path: RepoPath) => (problem: WalkProblem) => ({

@@ -19,7 +19,7 @@ import { chooseLinkMode } from './link.ts';
 import { type Plan, pathOf, type Work } from './materialise-plan.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, putStat, statMissing, statWidth } from './stat-files.ts';
-import { isTrusted, removeStatIndex, saveStatIndex } from './stat-index.ts';
+import { isTrusted, removeStatIndex, saveStatIndex, unknownStamp } from './stat-index.ts';
 
 /** Carries a plan out: deletions, folders, files, then the stat index. */
 export async function applyPlan(repo: Repo, plan: Plan, work: Work): Promise<void> {
@@ -243,7 +243,15 @@ async function saveNewIndex(repo: Repo, plan: Plan, unknown: ReadonlySet<string>
     else columns[at] = statMissing;
   });
   const { kind, digest } = pointer;
-  await saveStatIndex(repo, { path: plan.target.path, kind, digest, pathsHash, placed: true, columns });
+  await saveStatIndex(repo, {
+    path: plan.target.path,
+    kind,
+    digest,
+    pathsHash,
+    cacheStamp: unknownStamp,
+    placed: true,
+    columns,
+  });
 }
 
 /** After an edit the index names what it named before; only rows of files that are still as recorded are kept. */
@@ -264,6 +272,5 @@ async function noteEdits(repo: Repo, plan: Plan, unknown: ReadonlySet<string>): 
       columns.set(plan.columns.subarray(i * statWidth, (i + 1) * statWidth), at);
     } else columns[at] = statMissing;
   });
-  const { path, kind, digest, pathsHash, placed } = index;
-  await saveStatIndex(repo, { path, kind, digest, pathsHash, placed, columns });
+  await saveStatIndex(repo, { ...index, columns });
 }

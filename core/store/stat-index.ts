@@ -26,6 +26,11 @@ export interface StatIndex {
   readonly placed: boolean;
   /** Hash of the entries' paths (`hashPaths`), or `unknownPaths`: whether a folder holds the same names is known without the listing. */
   readonly pathsHash: bigint;
+  /**
+   * The cache's stamp (`cacheStamp`) when it was seen to hold every file of the listing, or `unknownStamp`. While the cache
+   * has that stamp, nobody need look for each object again.
+   */
+  readonly cacheStamp: bigint;
   /** `statWidth` numbers per entry; size `statMissing` marks one that must be read to be known. */
   readonly columns: Float64Array;
   /** Rows whose mtime is this young or younger may have changed unseen: git's racy rule. Milliseconds since 1970. */
@@ -34,9 +39,11 @@ export interface StatIndex {
 
 /** In place of the hash of paths that nobody had to list. The next look does, and notes it. */
 export const unknownPaths = 0n;
+/** In place of a cache's stamp: what it holds was not looked for. */
+export const unknownStamp = 0n;
 
 const magic = 'dvindex2';
-const headerBytes = 64;
+const headerBytes = 72;
 /** Clock steps of common file systems (ext4: one tick of the kernel, 1-10 ms). */
 const timestampStepMs = 20;
 
@@ -88,6 +95,7 @@ function parseIndexFile(bytes: Buffer, mtimeMs: number, hash: Hash64): StatIndex
     placed: (flags & 2) !== 0,
     digest,
     pathsHash: bytes.readBigUInt64LE(56),
+    cacheStamp: bytes.readBigUInt64LE(64),
     columns,
     trustedBeforeMs: mtimeMs - timestampStepMs,
   };
@@ -126,6 +134,7 @@ export async function saveStatIndex(repo: Repo, index: Omit<StatIndex, 'trustedB
   bytes.writeUInt32LE(path.length, 16);
   bytes.write(hexOf(index.digest), 24, 'hex');
   bytes.writeBigUInt64LE(index.pathsHash, 56);
+  bytes.writeBigUInt64LE(index.cacheStamp, 64);
   path.copy(bytes, headerBytes);
   Buffer.from(index.columns.buffer, index.columns.byteOffset, index.columns.byteLength).copy(
     bytes,

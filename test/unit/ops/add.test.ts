@@ -277,3 +277,15 @@ test('many paths at once: one of them cannot be read, the others are recorded', 
   expect((await repo.git('status', '--short')).split('\n').filter(Boolean).length).toBe(names.length + 4);
   expect(Object.values(await states(repo)).every((state) => state === 'clean')).toBe(true);
 });
+
+test('an object that is gone from the cache is stored again, also after a look at an unchanged cache', async () => {
+  await using repo = await testRepo(someFiles('data', 30));
+  await addPaths(repo, 'data');
+  repo.write('data/class-0/00003.txt', 'changed');
+  const again = await addPaths(repo, 'data');
+  expect(again.added[0]?.filesRead).toBeLessThanOrEqual(30);
+  const path = objectPath(repo.open(), digestOf('changed'));
+  rmSync(path);
+  await addPaths(repo, 'data');
+  expect(existsSync(path)).toBe(true);
+});
