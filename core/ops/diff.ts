@@ -4,6 +4,7 @@ import { DvError } from '../errors.ts';
 import type { Report } from '../events.ts';
 import { pathPattern } from '../model/path-select.ts';
 import type { RepoPath } from '../model/repo-path.ts';
+import { readObject } from '../store/cache.ts';
 import { capture } from '../store/capture.ts';
 import { openHistory } from '../store/history.ts';
 import { absolutePath, type Repo } from '../store/repo.ts';
@@ -52,7 +53,7 @@ export async function diff(repo: Repo, options: DiffOptions): Promise<DiffResult
   const paths: DataDiff[] = [];
   for (const path of [...new Set([...before.keys(), ...after.keys()])].sort()) {
     const sides = [before.get(path), after.get(path)] as const;
-    const found = comparePath(repo, path, ...sides);
+    const found = comparePath((digest) => readObject(repo, digest), path, ...sides);
     const narrowed = found && narrowDiff(found, asked);
     if (narrowed !== undefined) paths.push({ ...narrowed, classes: countClasses(repo, narrowed, ...sides) });
   }

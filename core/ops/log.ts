@@ -5,13 +5,13 @@ import type { Digest } from '../model/digest.ts';
 import { pathPattern } from '../model/path-select.ts';
 import { looksLikePointer, type Pointer, parsePointer, trackedPathOf } from '../model/pointer.ts';
 import { comparePaths, parseRepoPath, type RepoPath } from '../model/repo-path.ts';
-import { maxSingle, readTree, type TreeEntry } from '../model/tree.ts';
+import type { ReadObject } from '../model/tree.ts';
 import { lockFileName, outputsOf, parseLock } from '../pipeline/lock-file.ts';
-import { hasObject, readObject } from '../store/cache.ts';
+import { readObject } from '../store/cache.ts';
 import { type Commit, type FileChange, type History, openHistory } from '../store/history.ts';
 import { absolutePath, type Repo } from '../store/repo.ts';
 import { isPointerFile } from './data-at.ts';
-import { comparePath, narrowDiff, type Selecting, type Side } from './path-diff.ts';
+import { comparePath, narrowDiff, type Selecting } from './path-diff.ts';
 
 /** What a commit changed at one path. */
 export interface LoggedPath {
@@ -73,14 +73,14 @@ export async function log(repo: Repo, options: LogOptions): Promise<LogResult> {
   await using history = await openHistory(repo);
   const start = revision === undefined ? await history.find('HEAD') : await history.resolve(revision);
   const commits: LoggedCommit[] = [];
-  const listings = new Listings(repo);
+  const read = rememberingReader(repo);
   let chunk = fewCommits;
   for (let next = start?.id; next !== undefined && commits.length < limit; ) {
     signal?.throwIfAborted();
     const step: Commit[] = await history.walk({ from: [next], firstParent: true, limit: chunk });
     for (const { commit, sides, problems } of await readChanges(history, step)) {
       signal?.throwIfAborted();
-      const paths = describe({ repo, listings }, sides, asked);
+      const paths = describe(read, sides, asked);
       if (paths.length > 0 || (problems.length > 0 && asked === undefined))
         commits.push({ ...head(commit), paths, problems });
       if (commits.length === limit) break;
@@ -161,7 +161,7 @@ function pointersIn(file: string, text: string): (readonly [RepoPath, Pointer])[
 
 /** Counts what differs at each path, sorted by path. */
 function describe(
-  { repo, listings }: { repo: Repo; listings: Listings },
+  read: ReadObject,
   sides: ReadonlyMap<RepoPath, Sides>,
   asked: readonly Selecting[] | undefined,
 ): LoggedPath[] {
@@ -176,7 +176,7 @@ function describe(
       continue;
     }
     if (asked !== undefined && !asked.some((each) => each.selects(path) || each.mayReachInto(path))) continue;
-    const found = comparePath(repo, path, listings.side(before), listings.side(after));
+    const found = comparePath(read, path, before && { pointer: before }, after && { pointer: after });
     const diff = found && narrowDiff(found, asked);
     if (diff === undefined) continue;
     const files = {
@@ -215,31 +215,24 @@ function findMoves(sides: ReadonlyMap<RepoPath, Sides>): {
   return { from, gone: new Set(from.values()) };
 }
 
-/** How many short listings are kept: what a commit changed is what the next one looks at again. */
-const mostListings = 32;
+/** How many bytes of listings are kept: what a commit changed is what the one before it is compared with. */
+const keptBytes = 64 << 20;
 
-/** Short listings that were read lately. Of long ones only the leaves that differ are read, each time. */
-class Listings {
-  readonly #repo: Repo;
-  readonly #known = new Map<Digest, readonly TreeEntry[]>();
-
-  constructor(repo: Repo) {
-    this.#repo = repo;
-  }
-
-  /** A pointer with its listing, when that is short and in the cache. */
-  side(pointer: Pointer | undefined): Side | undefined {
-    if (pointer === undefined) return undefined;
-    if (pointer.kind === 'file' || pointer.files > maxSingle) return { pointer };
-    const { digest } = pointer;
-    let entries = this.#known.get(digest);
-    if (entries === undefined) {
-      if (!hasObject(this.#repo, digest)) return { pointer };
-      entries = readTree(digest, (each) => readObject(this.#repo, each));
-    } else this.#known.delete(digest);
-    this.#known.set(digest, entries);
-    const [oldest] = this.#known.keys();
-    if (this.#known.size > mostListings) this.#known.delete(oldest!);
-    return { pointer, entries };
-  }
+/** Reads objects of the cache, and remembers those of late. */
+function rememberingReader(repo: Repo): ReadObject {
+  const known = new Map<Digest, Buffer>();
+  let bytes = 0;
+  return (digest) => {
+    const object = known.get(digest) ?? readObject(repo, digest);
+    // The one that was asked for last is the last to go.
+    if (known.delete(digest)) bytes -= object.length;
+    known.set(digest, object);
+    bytes += object.length;
+    for (const [oldest, { length }] of known) {
+      if (bytes <= keptBytes) break;
+      known.delete(oldest);
+      bytes -= length;
+    }
+    return object;
+  };
 }

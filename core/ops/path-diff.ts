@@ -5,13 +5,14 @@ import type { Pointer } from '../model/pointer.ts';
 import { comparePaths, isWithin, joinPaths, type RepoPath } from '../model/repo-path.ts';
 import {
   diffEntries,
-  diffTrees,
   parseIndex,
+  type ReadObject,
   readLeaf,
   readTree,
   type TreeChange,
   type TreeEntry,
 } from '../model/tree.ts';
+import { compareTrees } from '../model/tree-compare.ts';
 import { readObject } from '../store/cache.ts';
 import type { Repo } from '../store/repo.ts';
 
@@ -40,8 +41,17 @@ export interface Selecting {
   mayReachInto(folder: string): boolean;
 }
 
-/** Compares two states of a path; undefined when they are the same. @throws {DvError} invalid-file, object-damaged */
-export function comparePath(repo: Repo, path: RepoPath, before?: Side, after?: Side): PathDiff | undefined {
+/**
+ * Compares two states of a path; undefined when they are the same.
+ * @param read gives an object of the cache; throws object-missing or object-damaged.
+ * @throws {DvError} invalid-file, object-damaged
+ */
+export function comparePath(
+  read: ReadObject,
+  path: RepoPath,
+  before?: Side,
+  after?: Side,
+): PathDiff | undefined {
   if (before?.pointer.digest === after?.pointer.digest && before?.pointer.kind === after?.pointer.kind)
     return undefined;
   const base = {
@@ -49,7 +59,7 @@ export function comparePath(repo: Repo, path: RepoPath, before?: Side, after?: S
     ...(before ? { before: before.pointer } : {}),
     ...(after ? { after: after.pointer } : {}),
   };
-  const changes = changesOf(repo, before, after);
+  const changes = changesOf(read, before, after);
   if (changes === undefined)
     return { ...base, added: [], modified: [], deleted: [], renamed: [], truncated: true };
   const full = (change: TreeChange) => (change.path === '' ? path : joinPaths(path, change.path));
@@ -75,8 +85,7 @@ function ifListed<Result>(run: () => Result): Result | undefined {
 }
 
 /** What differs, or undefined when a listing is not in the cache. */
-function changesOf(repo: Repo, before?: Side, after?: Side): TreeChange[] | undefined {
-  const read = (digest: Digest) => readObject(repo, digest);
+function changesOf(read: ReadObject, before?: Side, after?: Side): readonly TreeChange[] | undefined {
   const listing = (side?: Side): readonly TreeEntry[] => {
     if (side === undefined) return [];
     if (side.entries !== undefined) return side.entries;
@@ -86,7 +95,7 @@ function changesOf(repo: Repo, before?: Side, after?: Side): TreeChange[] | unde
   };
   return ifListed(() => {
     if (before?.pointer.kind === 'tree' && after?.pointer.kind === 'tree' && after.entries === undefined)
-      return diffTrees(before.pointer.digest, after.pointer.digest, read);
+      return compareTrees(before.pointer.digest, after.pointer.digest, read).changes;
     return diffEntries(listing(before), listing(after));
   });
 }
