@@ -1,5 +1,5 @@
 /**
- * `dv hook merge-pointer|merge-lock|textconv`, called by git for one file at a time: nothing is loaded that the call
+ * `dv hook merge-pointer|merge-lock|merge-ignore|textconv`, called by git for one file at a time: nothing is loaded that the call
  * at hand does not need. A bug here must cost nobody a merge or a diff: git's own way is taken then, and the bug told.
  */
 import { resolve } from 'node:path';
@@ -58,9 +58,13 @@ function callOf(args: readonly string[], cwd: string): MergeCall {
 }
 
 async function merge(name: DriverName, call: MergeCall, terminal: Terminal): Promise<MergeEnd> {
-  const { asText, mergeLockFiles, mergePointerFiles } = await import('../hooks/merge-driver.ts');
+  const { asText, mergeIgnoreFiles, mergeLockFiles, mergePointerFiles } = await import(
+    '../hooks/merge-driver.ts'
+  );
+  const withGit = { git: openGit(terminal.cwd, terminal.env) };
+  if (name === 'merge-ignore') return mergeIgnoreFiles(withGit, call);
   const repo = openIfThere(terminal);
-  if (repo === undefined) return asText({ git: openGit(terminal.cwd, terminal.env) }, call);
+  if (repo === undefined) return asText(withGit, call);
   try {
     return await (name === 'merge-lock' ? mergeLockFiles : mergePointerFiles)(repo, call);
   } catch (error) {

@@ -44,6 +44,8 @@ function wantedSettings(launcher: Launcher): Map<string, string> {
     ['merge.dv-lock.recursive', 'dv-lock-base'],
     ['merge.dv-lock-base.name', 'common ancestors of stages.lock of dv'],
     ['merge.dv-lock-base.driver', merge('merge-lock base')],
+    ['merge.dv-ignore.name', '.gitignore, where dv adds lines'],
+    ['merge.dv-ignore.driver', merge('merge-ignore ours')],
     // git puts the file's name behind the text as a word, so the text ends in a command.
     [
       'diff.dv.textconv',
@@ -54,7 +56,14 @@ function wantedSettings(launcher: Launcher): Map<string, string> {
   ]);
 }
 
-const sections = ['merge.dv', 'merge.dv-base', 'merge.dv-lock', 'merge.dv-lock-base', 'diff.dv'];
+const sections = [
+  'merge.dv',
+  'merge.dv-base',
+  'merge.dv-lock',
+  'merge.dv-lock-base',
+  'merge.dv-ignore',
+  'diff.dv',
+];
 
 const blockStart = '# dv: written by `dv init`, taken away by `dv hook uninstall`.';
 const blockEnd = '# dv: end';
@@ -63,6 +72,7 @@ const block = [
   blockStart,
   '*.dv -text merge=dv diff=dv',
   '/stages.lock -text merge=dv-lock',
+  '.gitignore merge=dv-ignore',
   blockEnd,
   '',
 ].join('\n');
@@ -81,7 +91,7 @@ function readAttributes(repo: Repo): string {
 
 /** The drivers' settings as this clone's config has them. @throws {DvError} git-missing */
 function readSettings(repo: Repo): Map<string, string> {
-  const pattern = '^(merge\\.dv|merge\\.dv-base|merge\\.dv-lock|merge\\.dv-lock-base|diff\\.dv)\\.';
+  const pattern = `^(${sections.join('|').replaceAll('.', '\\.')})\\.`;
   const { stdout } = repo.git.run(['config', '--local', '--null', '--get-regexp', pattern]);
   return new Map(
     stdout.split('\0').flatMap((item) => {

@@ -25,10 +25,10 @@ export function isHookEvent(word: string | undefined): word is HookEvent {
 }
 
 /** A program git calls for one file (gitattributes(5)): `dv hook <name> …`. */
-export type DriverName = 'merge-pointer' | 'merge-lock' | 'textconv';
+export type DriverName = 'merge-pointer' | 'merge-lock' | 'merge-ignore' | 'textconv';
 
 /** Every driver. */
-const driverNames: readonly DriverName[] = ['merge-pointer', 'merge-lock', 'textconv'];
+const driverNames: readonly DriverName[] = ['merge-pointer', 'merge-lock', 'merge-ignore', 'textconv'];
 
 /** Whether a word names a driver. */
 export function isDriverName(word: string | undefined): word is DriverName {

@@ -1,5 +1,5 @@
 /**
- * `merge-pointer|merge-lock <ours|base> %O %A %B %L %P` (gitattributes(5), "Defining a custom merge driver"): git
+ * `merge-pointer|merge-lock|merge-ignore <ours|base> %O %A %B %L %P` (gitattributes(5), "Defining a custom merge driver"): git
  * hands over three temporary files, takes the result from the second, and shows the path as conflicted unless the
  * status is 0. What cannot be merged as data is merged as text, by git itself.
  */
@@ -13,6 +13,7 @@ import {
   parsePointer,
   trackedPathOf,
 } from '../core/model/pointer.ts';
+import type { GitResult } from '../core/store/git.ts';
 import type { Repo } from '../core/store/repo.ts';
 
 /** What git calls a merge driver with. */
@@ -90,22 +91,57 @@ export async function mergeLockFiles(repo: Repo, call: MergeCall): Promise<Merge
   }
 }
 
+/**
+ * Merges a .gitignore: where both sides only added lines at the same place, as two people do who track data in the same
+ * folder, both stay. Any other conflict is git's.
+ */
+export function mergeIgnoreFiles(repo: Pick<Repo, 'git'>, call: MergeCall): MergeEnd {
+  const merged = mergeFile(repo, call, ['--stdout', '--diff3']);
+  const text = merged.status < 128 ? joinAdditions(merged.stdout, Number(call.markerSize)) : undefined;
+  if (text === undefined) return asText(repo, call);
+  writeFileSync(call.ours, text);
+  return { kind: 'text', clean: true, path: call.path };
+}
+
+/**
+ * The text of a merge with both sides of each conflict, ours first, lines of both once.
+ * @param text with `--diff3` markers.
+ * @returns undefined when a side changed or removed lines that were there.
+ */
+export function joinAdditions(text: string, markerSize: number): string | undefined {
+  const [open, base, middle, close] = ['<', '|', '=', '>'].map((sign) => sign.repeat(markerSize));
+  const lines: string[] = [];
+  let ours: Set<string> | undefined;
+  let part: 'none' | 'ours' | 'base' | 'theirs' = 'none';
+  for (const line of text.split('\n')) {
+    if (part === 'none' && line === `${open} ours`) {
+      part = 'ours';
+      ours = new Set();
+    } else if (part === 'ours' && line === `${base} base`) part = 'base';
+    else if (part === 'base' && line === middle) part = 'theirs';
+    else if (part === 'theirs' && line === `${close} theirs`) part = 'none';
+    else if (part === 'base') return undefined;
+    else if (part !== 'theirs' || !ours!.has(line)) {
+      lines.push(line);
+      if (part === 'ours') ours!.add(line);
+    }
+  }
+  return part === 'none' ? lines.join('\n') : undefined;
+}
+
 /** Merges as git does without a driver; conflict markers, or for bytes that are no text, ours alone. */
 export function asText(repo: Pick<Repo, 'git'>, call: MergeCall, reason?: TextReason): MergeEnd {
-  const labels = ['ours', 'base', 'theirs'].flatMap((label) => ['-L', label]);
-  const { status } = repo.git.run([
-    'merge-file',
-    '--quiet',
-    `--marker-size=${call.markerSize}`,
-    ...labels,
-    call.ours,
-    call.base,
-    call.theirs,
-  ]);
+  const { status } = mergeFile(repo, call, ['--quiet']);
   return {
     kind: 'text',
     clean: status === 0,
     path: trackedPathOf(call.path),
     ...(reason === undefined ? {} : { reason }),
   };
+}
+
+function mergeFile(repo: Pick<Repo, 'git'>, call: MergeCall, options: readonly string[]): GitResult {
+  const labels = ['ours', 'base', 'theirs'].flatMap((label) => ['-L', label]);
+  const size = `--marker-size=${call.markerSize}`;
+  return repo.git.run(['merge-file', ...options, size, ...labels, call.ours, call.base, call.theirs]);
 }

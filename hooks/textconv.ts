@@ -21,13 +21,19 @@ export interface Wording {
 }
 
 /** Above this many files one line per folder is given: git would hold hundreds of megabytes of names. */
-const mostLines = 100_000;
+const mostFileLines = 100_000;
 
 /**
  * The text git shows for a file whose name ends in `.dv`.
  * @param repo undefined where there is none to be found, as in a bare repository.
+ * @param mostLines how many files are listed one by one, at most.
  */
-export function textOf(repo: Repo | undefined, file: string, words: Wording): string {
+export function textOf(
+  repo: Pick<Repo, 'objectsDir'> | undefined,
+  file: string,
+  words: Wording,
+  mostLines = mostFileLines,
+): string {
   const { size } = statSync(file);
   if (size > 65_536) return foreign(file, size);
   const bytes = readFileSync(file);
@@ -54,7 +60,7 @@ function foreign(file: string, size: number): string {
   return `${basename(file)}: ${size} bytes, not a pointer of dv\n`;
 }
 
-function readListing(repo: Repo, pointer: Pointer): TreeEntry[] | undefined {
+function readListing(repo: Pick<Repo, 'objectsDir'>, pointer: Pointer): TreeEntry[] | undefined {
   try {
     return readTree(pointer.digest, (digest) => readObject(repo, digest));
   } catch (error) {

@@ -35,19 +35,18 @@ function conflictLines(path: string, conflicts: readonly (FileConflict & Partial
 
 /** What `dv status` says of paths in conflict, and what to type. */
 export function openConflictLines(conflicts: readonly OpenConflict[]): string[] {
-  const lines = conflicts.flatMap(({ path, files }) =>
-    files === undefined
-      ? [`conflict     ${clean(path)}`]
-      : [
-          `conflict     ${clean(path)}  ${countOf(files.length, 'file')} changed on both sides`,
-          ...conflictLines(path, files),
-        ],
-  );
-  if (conflicts.length > 0) {
+  const data = conflicts.filter(({ path }) => path !== 'stages.lock');
+  const lines = data.flatMap(({ path, files = [] }) => [
+    `conflict     ${clean(path)}${files.length > 0 ? `  ${countOf(files.length, 'file')} changed on both sides` : ''}`,
+    ...conflictLines(path, files),
+  ]);
+  if (data.length > 0) {
     lines.push(
       'dv checkout --ours|--theirs <path> chooses a version; dv add <path> records what is here and ends the conflict',
     );
   }
+  if (data.length < conflicts.length)
+    lines.push('conflict     stages.lock', 'dv repro, then git add stages.lock, ends the conflict of stages');
   return lines;
 }
 

@@ -4,6 +4,7 @@ import type { FileConflict } from '../model/merge-tree.ts';
 import { type Pointer, parsePointer, parseTrackedPath } from '../model/pointer.ts';
 import type { RepoPath } from '../model/repo-path.ts';
 import { sameEntry, type TreeEntry } from '../model/tree.ts';
+import { lockFileName } from '../pipeline/lock-file.ts';
 import type { Cache } from '../store/cache.ts';
 import type { Repo } from '../store/repo.ts';
 import { entriesOf, mergePointers, type PointerVersions } from './merge-pointers.ts';
@@ -77,18 +78,23 @@ export interface OpenConflict extends Omit<DataConflict, 'files'> {
   readonly files: readonly OpenFile[] | undefined;
 }
 
-/** Like `listConflicts`, with what was chosen so far. @throws {DvError} as `listConflicts` */
+/** Like `listConflicts`, with what was chosen so far, and with stages.lock where that is among the files. @throws {DvError} as `listConflicts` */
 export async function listOpenConflicts(
   repo: Repo,
   pointerPaths: readonly string[],
   pointers: ReadonlyMap<RepoPath, Pointer>,
 ): Promise<OpenConflict[]> {
-  return (await listConflicts(repo, pointerPaths)).map(({ files, ...conflict }) => {
+  const none = { base: undefined, ours: undefined, theirs: undefined };
+  const lock: OpenConflict[] = pointerPaths.includes(lockFileName)
+    ? [{ path: lockFileName as RepoPath, versions: none, files: undefined }]
+    : [];
+  const data = (await listConflicts(repo, pointerPaths)).map(({ files, ...conflict }): OpenConflict => {
     const now = pointers.get(conflict.path);
     if (files === undefined || now === undefined) return { ...conflict, files: undefined };
     const entries = entriesByPath(repo, now);
     return { ...conflict, files: files.map((file) => ({ ...file, taken: sideTaken(entries, file) })) };
   });
+  return [...data, ...lock];
 }
 
 /** What a pointer names, by path; empty when its listing is not in the cache. */

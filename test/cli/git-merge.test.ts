@@ -330,13 +330,36 @@ test('stages.lock: stages of one side are taken, one of both is named, kept as o
   expect(status).toBe(1);
   expect(stderr).toContain('dv: 1 stage ran anew on both sides, so what ours recorded is kept: one\n');
   expect(await unmerged(repo)).toEqual(['stages.lock']);
-  expect((await repo.dvOk('status')).stdout).toMatch(/^stale +one /m);
+  const told = (await repo.dvOk('status')).stdout;
+  expect(told).toMatch(/^stale +one /m);
+  expect(told).toContain('conflict     stages.lock\ndv repro, then git add stages.lock, ends');
   await repo.dvOk('checkout');
   expect(repo.read('two.out')).toBe('A\n\n\n\nTHEIRS\n');
   await repo.dvOk('repro');
   expect(repo.read('one.out')).toBe('OURS\n\n\n\nTHEIRS\n');
   await repo.commit('merged');
   expect((await repo.dvOk('status')).stdout).toBe('2 paths as recorded, 2 stages fresh\n');
+});
+
+test(".gitignore: lines that both sides add at the same place all stay; another conflict is git's", async () => {
+  await using repo = await testRepo({ 'data/one/a': '1', 'data/two/a': '1' }, { init: true });
+  await repo.git('checkout', '--quiet', '-b', 'theirs');
+  await repo.dvOk('add', 'data/one');
+  await repo.git('commit', '--quiet', '--message', 'one');
+  await repo.git('checkout', '--quiet', 'main');
+  await repo.dvOk('add', 'data/two');
+  await repo.git('commit', '--quiet', '--message', 'two');
+  await repo.git('merge', '--quiet', 'theirs');
+  expect(repo.read('data/.gitignore')).toBe('/two\n/one\n');
+  expect([repo.read('data/one/a'), repo.read('data/two/a')]).toEqual(['1', '1']);
+  await repo.git('checkout', '--quiet', 'theirs');
+  repo.write('data/.gitignore', '/ones\n');
+  await repo.commit('changed');
+  await repo.git('checkout', '--quiet', '-b', 'again', 'HEAD~1');
+  repo.write('data/.gitignore', '/One\n');
+  await repo.commit('changed, too');
+  expect((await repo.tryGit('merge', '--quiet', 'theirs')).status).toBe(1);
+  expect(repo.read('data/.gitignore')).toBe('<<<<<<< ours\n/One\n=======\n/ones\n>>>>>>> theirs\n');
 });
 
 describe('the driver', () => {
