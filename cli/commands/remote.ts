@@ -27,6 +27,7 @@ export const command = defineCommand<Options>({
     ['dv remote add origin s3://bucket/folder', 'writes it to .dvconfig, for everybody'],
     ['dv remote add nas /mnt/nas/data --local', 'for this clone only'],
     ['dv remote add minio s3://data --endpoint https://minio.example.org', 'S3 of another maker'],
+    ['git config dv.remote.origin.requesterPays true', 'other settings of a remote: docs/format.md'],
     ['dv remote check', 'writes, reads, lists and deletes a probe, and names the missing permission'],
   ],
   exits: [10, 13, 14],

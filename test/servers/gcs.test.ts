@@ -138,5 +138,68 @@ if ('missing' in server) {
       await remote.putStream('a', source);
       expect(Buffer.from((await remote.get('a'))!).equals(value)).toBe(true);
     });
+
+    test('requests that arrive twice do no harm', async () => {
+      await using world = await dataRepo({ 'data/a': 'a', 'data/b': 'b' }, ['data']);
+      await using proxy = await faultyProxy(endpoint);
+      const remote = open(await newBucket(), proxy.url);
+      proxy.faults = [{ times: 1000, action: { twice: true } }];
+      expect(await push(world.open(), remote)).toMatchObject({ files: 2 });
+      expect(await push(world.open(), remote)).toMatchObject({ upToDate: true });
+      expect(await fetch(cloneOf(world), remote)).toMatchObject({ files: 2, failures: [] });
+    });
+
+    test('a push through a server that is busy every third time', async () => {
+      const files = Object.fromEntries(
+        Array.from({ length: 20 }, (_, i) => [`data/${i}.png`, noise(i, 3000)]),
+      );
+      await using world = await dataRepo(files, ['data']);
+      await using proxy = await faultyProxy(endpoint);
+      const remote = open(await newBucket(), proxy.url);
+      proxy.faults = Array.from({ length: 40 }, () => ({ skip: 2, times: 1, action: { status: 503 } }));
+      expect(await push(world.open(), remote)).toMatchObject({ files: 20 });
+      expect(await fetch(cloneOf(world), remote)).toMatchObject({ files: 20, failures: [] });
+    });
+
+    test('credentials that expire in the middle are named, and the next push goes on', async () => {
+      await using world = await dataRepo(
+        { 'a.bin': noise('a', 9 << 20), 'b.bin': noise('b', 9 << 20), 'data/c': 'c' },
+        ['a.bin', 'b.bin', 'data'],
+      );
+      await using proxy = await faultyProxy(endpoint);
+      const bucket = await newBucket();
+      proxy.faults = [
+        {
+          method: 'POST',
+          path: /packs/,
+          times: 100,
+          action: {
+            status: 401,
+            body: JSON.stringify({ error: { code: 401, message: 'Invalid Credentials' } }),
+          },
+        },
+      ];
+      await expect(push(world.open(), open(bucket, proxy.url))).rejects.toMatchObject({
+        code: 'remote-refused',
+        details: { reason: 'the credentials are not valid' },
+      });
+      proxy.faults = [];
+      expect(await push(world.open(), open(bucket, proxy.url))).toMatchObject({ upToDate: false });
+      expect(await fetch(cloneOf(world), open(bucket))).toMatchObject({ files: 3, failures: [] });
+    });
+
+    test('many small pushes are merged', async () => {
+      await using world = await dataRepo({ 'data/a': 'a' }, ['data']);
+      const remote = open(await newBucket());
+      for (let i = 0; i < 34; i++) {
+        world.write(`data/${i}`, `more ${i}`);
+        await addAndCommit(world, ['data'], `more ${i}`);
+        await push(world.open(), remote);
+      }
+      const idx: string[] = [];
+      for await (const { key } of remote.list('idx/')) idx.push(key);
+      expect(idx.length).toBeLessThanOrEqual(3);
+      expect(await fetch(cloneOf(world), remote)).toMatchObject({ files: 35, failures: [] });
+    });
   });
 }

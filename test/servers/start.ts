@@ -147,6 +147,12 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
   const rowsFile = join(folder, 'rows');
   writeFileSync(rowsFile, '');
   const notRun = new Map<string, string>();
+  for (const [name, variable] of [
+    ['Amazon S3', 'DV_TEST_S3_URL'],
+    ['Google', 'DV_TEST_GS_URL'],
+  ] as const) {
+    if (process.env[variable] === undefined) notRun.set(name, `${variable} is not set`);
+  }
   const end = async () => {
     printRows(rowsFile, notRun);
     for (const ending of endings.splice(0).reverse()) await ending();

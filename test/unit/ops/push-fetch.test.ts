@@ -256,6 +256,18 @@ test('data that is neither in the cache nor on the remote is named before anythi
   expect((await keysOf(remote)).filter((key) => key !== 'dv.json')).toEqual([]);
 });
 
+test('a tree that lists what is neither in the cache nor on the remote is named with the file', async () => {
+  await using world = await dataRepo(images(5, 100), ['data']);
+  const repo = world.open();
+  rmSync(objectPath(repo, digestOf(noise(3, 100))));
+  const remote = openMemoryRemote();
+  await expect(push(repo, remote)).rejects.toMatchObject({
+    code: 'data-missing',
+    details: { paths: ['data/train/c3/00003.png'] },
+  });
+  expect((await keysOf(remote)).filter((key) => key !== 'dv.json')).toEqual([]);
+});
+
 test('data the cache lacks and the remote holds does not stop a push', async () => {
   await using world = await dataRepo({ ...images(10, 100), 'kept/a': 'a' }, ['data', 'kept']);
   const remote = openMemoryRemote();
