@@ -69,6 +69,7 @@ export const exitStatuses: Readonly<Record<DvErrorCode, number>> = {
   'remote-unreachable': 14,
   'remote-missing-bucket': 14,
   'remote-empty': 12,
+  'remote-busy': 11,
   'remote-full': 1,
   'no-stages': 2,
   'unknown-stage': 2,

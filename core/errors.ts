@@ -213,6 +213,10 @@ export const catalogue = {
     message: `there is no dv data at ${d.remote}`,
     hint: 'dv push where the data is; if it was pushed, check the address: dv remote list',
   }),
+  'remote-busy': (d: { remote: string }) => ({
+    message: `somebody is deleting garbage at ${d.remote}, and does not end`,
+    hint: 'run the same command again; dv gc --remote ends what another left unfinished',
+  }),
   'remote-full': (d: { remote: string }) => ({
     message: `no space left at ${d.remote}`,
     hint: 'free some space there and run the same command again; what has arrived is kept',

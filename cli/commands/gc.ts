@@ -2,9 +2,10 @@ import { resolve } from 'node:path';
 import { DvError } from '../../core/errors.ts';
 import { ageForms, parseAge } from '../../core/model/age.ts';
 import { gc } from '../../core/ops/gc.ts';
-import { defineCommand } from '../command.ts';
+import { type CommandResult, defineCommand } from '../command.ts';
+import type { Context } from '../context.ts';
 import { allRemotes } from '../remotes.ts';
-import { gcLines } from '../report/gc-words.ts';
+import { gcLines, remoteGcLines } from '../report/gc-words.ts';
 
 /** Reads an age. @throws {DvError} usage */
 function ageOption(name: string, text: string | undefined, standard: number): number {
@@ -20,6 +21,8 @@ export const command = defineCommand<{
   force: boolean;
   'older-than': string | undefined;
   'used-by': string[] | undefined;
+  remote: string | undefined;
+  grace: string | undefined;
   'skip-broken': boolean;
 }>({
   usage: 'gc',
@@ -27,9 +30,13 @@ export const command = defineCommand<{
   examples: [
     ['dv gc', 'says what keeps what, and what could go; removes nothing'],
     ['dv gc --yes', 'removes what no commit, branch, reflog, stash or worktree needs and a remote holds'],
+    [
+      'dv gc --remote --yes',
+      'removes from the remote what no ref of any git remote needs, in steps a week apart',
+    ],
     ['dv gc --yes --force --older-than 1d', 'removes also what exists nowhere else'],
   ],
-  exits: [10, 11, 12],
+  exits: [10, 11, 12, 13, 14],
   options: (yargs) =>
     yargs
       .option('yes', {
@@ -54,6 +61,15 @@ export const command = defineCommand<{
         array: true,
         nargs: 1,
       })
+      .option('remote', {
+        describe: 'collect garbage on a remote instead, by name or the default one',
+        type: 'string',
+      })
+      .option('grace', {
+        describe: 'with --remote: how long each step waits; by default dv.gc.remoteGrace, or 1 week',
+        type: 'string',
+        requiresArg: true,
+      })
       .option('skip-broken', {
         describe: 'go on past pointers in history that cannot be read, keeping the digests in them',
         type: 'boolean',
@@ -61,6 +77,9 @@ export const command = defineCommand<{
       }),
   async run(options, context) {
     const repo = context.repo();
+    if (options.remote !== undefined) return collectOnRemote(options, options.remote, context);
+    if (options.grace !== undefined)
+      throw new DvError('usage', { message: '--grace is for --remote', hint: 'dv gc --older-than' });
     const olderThanMs = ageOption('older-than', options['older-than'], repo.config.gc.pruneExpireMs);
     const result = await gc(repo, {
       apply: options.yes,
@@ -76,3 +95,29 @@ export const command = defineCommand<{
     return { value: result, text: gcLines(result, olderThanMs).join('\n') };
   },
 });
+
+/** `dv gc --remote`. @param name empty for the default remote. */
+async function collectOnRemote(
+  options: { yes: boolean; force: boolean; grace: string | undefined; 'skip-broken': boolean },
+  name: string,
+  context: Context,
+): Promise<CommandResult> {
+  const repo = context.repo();
+  if (options.force)
+    throw new DvError('usage', {
+      message: '--force is for the cache, not for --remote',
+      hint: 'dv gc --help',
+    });
+  const graceMs = ageOption('grace', options.grace, repo.config.gc.remoteGraceMs);
+  const remote = await context.openRemote(name === '' ? undefined : name);
+  try {
+    const { remoteGc } = await import('../../core/ops/remote-gc.ts');
+    const { report, signal, env } = context;
+    const result = await remoteGc(repo, remote, {
+      ...{ graceMs, report, signal, env, apply: options.yes, skipBroken: options['skip-broken'] },
+    });
+    return { value: result, text: remoteGcLines(result, graceMs).join('\n') };
+  } finally {
+    await remote.close();
+  }
+}

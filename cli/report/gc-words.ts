@@ -1,6 +1,7 @@
 /** Words for what `dv gc` found and did. */
 import { formatAge } from '../../core/model/age.ts';
 import type { Amount, GcResult } from '../../core/ops/gc.ts';
+import type { KeyAmount, RemoteGcResult } from '../../core/ops/remote-gc.ts';
 import { countOf, formatBytes, formatCount } from './words.ts';
 
 const keeperWords: readonly [keyof GcResult['kept'], string][] = [
@@ -62,5 +63,43 @@ export function gcLines(result: GcResult, olderThanMs: number): string[] {
       : applied
         ? `removed ${goes}`
         : `could go: ${goes}\nnothing was removed: this was a dry run; dv gc --yes removes`,
+  ];
+}
+
+/** What a person reads about a gc of a remote. */
+export function remoteGcLines(result: RemoteGcResult, graceMs: number): string[] {
+  const { roots, data, applied, remote } = result;
+  const grace = formatAge(graceMs);
+  const rows: (readonly [KeyAmount, string])[] = [
+    [data.needed, 'packs and large files that refs or roots need'],
+    [data.waiting, `needed by nothing, waiting for ${grace} to pass`],
+    [roots.needed, 'roots of what refs need'],
+    [roots.waiting, `roots no ref needs, waiting for ${grace} to pass`],
+  ];
+  const shown = rows.filter(([{ keys }]) => keys > 0);
+  const keys = data.removed.keys + roots.removed.keys;
+  const goes = `${countOf(data.removed.keys, 'pack or large file', 'packs and large files')} (${formatBytes(data.removed.bytes)}), ${countOf(roots.removed.keys, 'root')}`;
+  return [
+    ...(shown.length > 0
+      ? [
+          `kept at ${remote}:`,
+          ...table(shown.map(([each, what]) => [{ objects: each.keys, bytes: each.bytes }, what])),
+        ]
+      : []),
+    ...(data.unneededInside > 0
+      ? [`${formatBytes(data.unneededInside)} inside needed packs are needed by nothing, and stay with them`]
+      : []),
+    keys === 0
+      ? applied
+        ? 'nothing to remove yet'
+        : 'nothing could go yet'
+      : applied
+        ? `removed ${goes}`
+        : `could go: ${goes}`,
+    ...(applied
+      ? []
+      : [
+          'nothing was changed: this was a dry run; dv gc --remote --yes notes what is needed by nothing, and removes what it noted long enough ago',
+        ]),
   ];
 }

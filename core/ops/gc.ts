@@ -1,6 +1,6 @@
 /** `dv gc`: removes objects of the cache that nothing needs, and says what keeps the others. */
 import { realpathSync, rmSync, statSync } from 'node:fs';
-import { DvError, type FileProblem } from '../errors.ts';
+import { DvError } from '../errors.ts';
 import { type Report, silent } from '../events.ts';
 import { withoutGitLocals } from '../pipeline/runner.ts';
 import { listOldTemporaries } from '../store/leftovers.ts';
@@ -8,7 +8,7 @@ import { type Lock, takeLock } from '../store/lock.ts';
 import { listObjects, type ObjectList } from '../store/object-list.ts';
 import { openRepo, type Repo } from '../store/repo.ts';
 import { listWorktrees, repoOfWorktree, type Worktree } from '../store/worktrees.ts';
-import { type BrokenText, type DataRoot, type Keeper, keepers } from './gc/data-roots.ts';
+import { type BrokenText, type DataRoot, type Keeper, keepers, refuseBroken } from './gc/data-roots.ts';
 import { readHistoryRoots } from './gc/history-roots.ts';
 import { listIdleIndexes } from './gc/idle-indexes.ts';
 import { Marks } from './gc/mark.ts';
@@ -180,14 +180,6 @@ async function examine(
     temporaries: listOldTemporaries(cache, nowMs),
     indexes: (await Promise.all(users.flatMap(({ worktrees }) => worktrees.map(listIdleIndexes)))).flat(),
   };
-}
-
-function refuseBroken(broken: readonly BrokenText[]): DvError {
-  const problems = broken.map(({ name, problem }): FileProblem => ({ ...problem, file: name }));
-  return new DvError('invalid-file', {
-    problems,
-    hint: 'what these mean is not known, so nothing was removed; mend them, or keep the digests found in them: dv gc --skip-broken',
-  });
 }
 
 /** Of the candidates, those that may go. */

@@ -1,9 +1,9 @@
 /** `dv push`: makes a remote hold everything some commits and the workspace point at. */
-import { DvError } from '../errors.ts';
+import { DvError, isDvError } from '../errors.ts';
 import { type Report, silent } from '../events.ts';
 import type { Digest } from '../model/digest.ts';
 import { type Blob, type PackListing, packListings } from '../model/idx.ts';
-import { columnsOf, type Place } from '../model/place.ts';
+import { blobPlace, columnsOf, type Place } from '../model/place.ts';
 import type { PlaceTable } from '../model/place-table.ts';
 import { formatSnapshotRoot, formatTreeRoot } from '../model/root.ts';
 import type { DataRef, Snapshot } from '../model/snapshot.ts';
@@ -15,7 +15,8 @@ import { blobKey, makeIdentity, packKey, readIdentity, rootKey } from '../store/
 import { RemoteState } from '../store/remote-state.ts';
 import type { Repo } from '../store/repo.ts';
 import { distinctData, distinctSnapshots, readSelection, type Selection } from './transfer/data-sets.ts';
-import { listIdx, loadIndexes } from './transfer/known.ts';
+import { isStillThere, noGarbage, type Relied, readGcState, UsablePlaces } from './transfer/gc-state.ts';
+import { type IdxListing, listIdxAndEpoch, loadIndexes } from './transfer/known.ts';
 import {
   listingReader,
   listingsElsewhere,
@@ -98,33 +99,100 @@ export async function push(repo: Repo, target: Remote, options: PushOptions = {}
   }
 
   // Who the remote is and what it lists are asked together: neither answer changes the other question.
-  const listing = listIdx(remote, signal);
+  const listing = listIdxAndEpoch(remote, signal);
   listing.catch(() => {});
   const identity = await readIdentity(remote, { signal });
   if (identity !== undefined) state.bindTo(identity.id);
-  const { table: known, files: indexes } = await loadIndexes(remote, state, { report, signal }, listing);
-  const earlier = await takeUpNotes(remote, state, known, signal);
+  const pushing = { repo, remote, state, snapshots, unrooted, report, signal };
+  let sentAll: Pick<PushPlan, 'packs' | 'blobs'> = { packs: [], blobs: [] };
+  for (let attempt = 1; ; attempt++) {
+    const { plan, epoch, relied } = await pushOnce(pushing, {
+      dryRun: options.dryRun ?? false,
+      again: attempt > 1,
+      ...(attempt === 1 ? { listing, isNew: identity === undefined } : { isNew: false }),
+    });
+    sentAll = { packs: [...sentAll.packs, ...plan.packs], blobs: [...sentAll.blobs, ...plan.blobs] };
+    if (options.dryRun || (await isStillThere(remote, epoch, relied, signal))) return result(sentAll, false);
+    if (attempt === mostAttempts) throw new DvError('remote-busy', { remote: remote.url });
+  }
+}
+
+/** How often a push is repeated because garbage collection took away what it relied on. */
+const mostAttempts = 5;
+
+/** What all attempts of one push share. */
+interface Pushing {
+  readonly repo: Repo;
+  readonly remote: Remote;
+  readonly state: RemoteState;
+  readonly snapshots: readonly Snapshot[];
+  readonly unrooted: readonly Snapshot[];
+  readonly report: Report;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Sends what is missing and publishes the roots. With `again`, roots that are there are written anew. */
+async function pushOnce(
+  { repo, remote, state, snapshots, unrooted, report, signal }: Pushing,
+  how: {
+    dryRun: boolean;
+    again: boolean;
+    /** What the remote lists, if it was asked already. */
+    listing?: Promise<IdxListing>;
+    /** Whether nothing was ever pushed there. */
+    isNew: boolean;
+  },
+): Promise<{ plan: PushPlan; epoch: string | undefined; relied: () => Relied }> {
+  const { table, files: indexes, epoch } = await loadIndexes(remote, state, { report, signal }, how.listing);
+  const known = new UsablePlaces(table, epoch === undefined ? noGarbage : await readGcState(remote, signal));
+  const earlier = await takeUpNotes(remote, state, table, known, signal);
 
   const runs = runsToSend(repo, state, snapshots);
   const refs = [...distinctData(unrooted), ...runs.flatMap((run) => run.metrics)];
   const { fetched, rooted } = await readListings(repo, remote, refs, known, signal);
   const onRemote = (digest: Digest) => known.has(digest);
   const plan = planPush(repo, { refs, onRemote, fetched, rooted }, remote.url);
-  if (options.dryRun) return result(plan, false);
+  const read = listingReader(repo, fetched);
+  const relied = () => reliedOn(refs, known, read);
+  if (how.dryRun) return { plan, epoch, relied };
 
   // While the first packs are made, a place that was never pushed to becomes a remote; before that nothing is sent.
-  const ready = identity === undefined ? makeRemote(remote, state, signal) : Promise.resolve();
+  const ready = how.isNew ? makeRemote(remote, state, signal) : Promise.resolve();
   const sent = await sendPlan(plan, { repo, remote, state, ready, report, signal });
   const packs = [...earlier.packs, ...sent.packs];
   const blobs = [...earlier.blobs, ...sent.blobs];
   if (packs.length + blobs.length > 0) {
-    known.add(await publishIdx({ packs, blobs }, indexes, { remote, state, signal }));
+    table.add(await publishIdx({ packs, blobs }, indexes, { remote, state, signal }));
     state.forgetSent([...packs.map((pack) => pack.name), ...blobs.map((blob) => blob.digest.slice(7))]);
   }
   refuseIncomplete(remote, sent);
-  await putRoots(remote, plan, unrooted, known, listingReader(repo, fetched), signal);
+  known.vouchFor(blobs.map(({ digest }) => digest));
+  await putRoots({ remote, plan, snapshots: unrooted, known, read, again: how.again, signal });
   await sendRuns(remote, state, runs, signal);
-  return result(plan, false);
+  return { plan, epoch, relied };
+}
+
+/** The packs and blobs that hold what some data needs, as far as its listings can be read. */
+function reliedOn(refs: readonly DataRef[], known: UsablePlaces, read: ReadObject): Relied {
+  const relied: Relied = { packs: new Set(), blobs: new Set() };
+  const take = (digest: Digest) => {
+    const place = known.find(digest);
+    if (place?.pack !== undefined) relied.packs.add(place.pack);
+    else if (place !== undefined) relied.blobs.add(digest);
+  };
+  for (const { pointer } of refs) {
+    if (pointer.kind === 'file') take(pointer.digest);
+    else {
+      try {
+        for (const digest of treeObjects(pointer.digest, read)) take(digest);
+        for (const { digest } of readTree(pointer.digest, read)) take(digest);
+      } catch (error) {
+        // A tree whose root is there, and whose listing never was here.
+        if (!isDvError(error, 'object-missing')) throw error;
+      }
+    }
+  }
+  return relied;
 }
 
 /** Gives a place its identity, which is needed before anything is remembered of it. */
@@ -160,7 +228,8 @@ function refuseIncomplete(
 async function takeUpNotes(
   remote: Remote,
   state: RemoteState,
-  known: PlaceTable,
+  table: PlaceTable,
+  known: UsablePlaces,
   signal: AbortSignal | undefined,
 ): Promise<{ packs: PackListing[]; blobs: Blob[] }> {
   const packs: PackListing[] = [];
@@ -170,6 +239,14 @@ async function takeUpNotes(
       ...idx.packs.map((pack) => ({ key: packKey(pack.name), sizeBytes: pack.sizeBytes })),
       ...idx.blobs.map((blob) => ({ key: blobKey(blob.digest), sizeBytes: blob.sizeBytes })),
     ];
+    // What may go before an idx names it is sent again.
+    if (
+      !idx.packs.every((pack) => known.isUsablePack(pack.name)) ||
+      !idx.blobs.every((blob) => known.isUsable(blob.digest, blobPlace))
+    ) {
+      state.forgetSent([name]);
+      return;
+    }
     for (const { key, sizeBytes } of keys) {
       if ((await remote.head(key, { signal }))?.sizeBytes !== sizeBytes) {
         state.forgetSent([name]);
@@ -178,7 +255,7 @@ async function takeUpNotes(
     }
     packs.push(...packListings(idx));
     blobs.push(...idx.blobs);
-    known.add(idx);
+    table.add(idx);
   });
   return { packs, blobs };
 }
@@ -191,7 +268,7 @@ async function readListings(
   repo: Repo,
   remote: Remote,
   refs: readonly DataRef[],
-  known: PlaceTable,
+  known: UsablePlaces,
   signal: AbortSignal | undefined,
 ): Promise<{ fetched: Map<Digest, Uint8Array>; rooted: Set<Digest> }> {
   const fetched = new Map<Digest, Uint8Array>();
@@ -214,21 +291,25 @@ async function readListings(
 }
 
 /** Writes the roots the remote lacks: of trees first, then of the snapshots that name them. */
-async function putRoots(
-  remote: Remote,
-  plan: PushPlan,
-  snapshots: readonly Snapshot[],
-  known: PlaceTable,
-  read: ReadObject,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+async function putRoots(job: {
+  remote: Remote;
+  plan: PushPlan;
+  snapshots: readonly Snapshot[];
+  known: UsablePlaces;
+  read: ReadObject;
+  /** Whether roots that are there are written anew: what they name may be gone. */
+  again: boolean;
+  signal: AbortSignal | undefined;
+}): Promise<void> {
+  const { remote, plan, snapshots, known, read, again, signal } = job;
   const placeOf = (digest: Digest): Place => {
     const place = known.find(digest);
     if (place === undefined) throw new Error(`${digest} was neither sent nor on ${remote.url}`);
     return place;
   };
   await inParallel(plan.trees, asksAtOnce, async (tree) => {
-    if (!plan.incomplete.has(tree) && (await remote.head(rootKey(tree), { signal })) !== undefined) return;
+    if (!again && !plan.incomplete.has(tree) && (await remote.head(rootKey(tree), { signal })) !== undefined)
+      return;
     // Read again rather than kept: the listings of many branches together may not fit in memory.
     const own = treeObjects(tree, read);
     const entries = readTree(tree, read).map((entry) => entry.digest);

@@ -21,6 +21,25 @@ export const idxPrefix = 'idx/';
 /** The prefix of all run cache entries. */
 export const runPrefix = 'runs/';
 
+/** The prefix of all roots. */
+export const rootPrefix = 'roots/';
+/** The prefix of what garbage collection writes. */
+export const gcPrefix = 'gc/';
+/** Records of what nothing needed when somebody looked. */
+export const condemnedPrefix = 'gc/condemned/';
+/** Records of what is being deleted now. */
+export const deletingPrefix = 'gc/deleting/';
+/**
+ * Written anew when garbage collection begins and ends something. Among the idx files, and the first of them in any
+ * sorted list, so that whoever lists these sees it with them.
+ */
+export const epochKey = 'idx/0-epoch';
+
+/** The 64 hex digits at the end of the key of a root, pack or blob; undefined for another key. */
+export function nameIn(key: string): string | undefined {
+  return /^(?:roots\/|packs\/[0-9a-f]{2}\/|blobs\/[0-9a-f]{2}\/)([0-9a-f]{64})(?:\.pack)?$/.exec(key)?.[1];
+}
+
 /** The name in an idx's key, or undefined for a key that is none. */
 export function idxNameIn(key: string): string | undefined {
   return /^idx\/([0-9a-f]{64})\.idx$/.exec(key)?.[1];

@@ -9,6 +9,7 @@ import { openS3Remote } from '../../remotes/s3.ts';
 import { remoteContract } from '../remotes/contract.ts';
 import { addAndCommit, cloneOf, damagedIn, dataRepo, noise } from '../support/data-world.ts';
 import { faultyProxy } from '../support/faulty-proxy.ts';
+import { runGcRace } from '../support/gc-race.ts';
 import { type FaultTrust, s3Faults } from './s3-faults.ts';
 import type { S3Server } from './start.ts';
 
@@ -162,6 +163,18 @@ export function s3Suite(name: string, server: S3Server, trust: FaultTrust): void
       const left = await client().send(new ListMultipartUploadsCommand({ Bucket: bucket }));
       expect(left.Uploads ?? []).toEqual([]);
       await remote.close();
+    });
+
+    const raceSeconds = Number(process.env.DV_RACE_SECONDS ?? 60);
+    test('two push, one pulls, one collects garbage: every root is complete', {
+      timeout: (raceSeconds + 600) * 1000,
+    }, async () => {
+      const bucket = await newBucket();
+      const seed = process.env.DV_RACE_SEED ?? String(Date.now());
+      const outcome = await runGcRace(() => open(bucket), { seconds: raceSeconds, graceMs: 2000, seed });
+      console.log(JSON.stringify({ seed, ...outcome }));
+      expect(outcome.incomplete).toEqual([]);
+      expect(outcome.packsDeleted).toBeGreaterThan(0);
     });
 
     test('bytes that were altered on the way are not used', async () => {

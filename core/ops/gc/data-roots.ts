@@ -1,5 +1,5 @@
 /** What keeps data: the things that name it, read from pointers, locks and the run cache. */
-import { type FileProblem, isDvError } from '../../errors.ts';
+import { DvError, type FileProblem, isDvError } from '../../errors.ts';
 import { type Digest, parseDigest } from '../../model/digest.ts';
 import { looksLikePointer, type Pointer, parsePointer } from '../../model/pointer.ts';
 import { parseLock, type StagesLock } from '../../pipeline/lock-file.ts';
@@ -65,4 +65,13 @@ export function rootsInText(
     const [problem] = error.details.problems;
     return { name, problem: problem!, roots: digestsIn(text, keeper, name) };
   }
+}
+
+/** What to fail with where texts cannot be read. */
+export function refuseBroken(broken: readonly BrokenText[]): DvError {
+  const problems = broken.map(({ name, problem }): FileProblem => ({ ...problem, file: name }));
+  return new DvError('invalid-file', {
+    problems,
+    hint: 'what these mean is not known, so nothing was removed; mend them, or keep the digests found in them: dv gc --skip-broken',
+  });
 }

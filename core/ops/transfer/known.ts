@@ -6,7 +6,7 @@ import { type Idx, parseIdx } from '../../model/idx.ts';
 import { PlaceTable } from '../../model/place-table.ts';
 import { inParallel } from '../../store/in-parallel.ts';
 import type { Remote, RemoteEntry } from '../../store/remote.ts';
-import { idxKey, idxNameIn, idxPrefix, isIdxNamed } from '../../store/remote-layout.ts';
+import { epochKey, idxKey, idxNameIn, idxPrefix, isIdxNamed } from '../../store/remote-layout.ts';
 import type { RemoteState } from '../../store/remote-state.ts';
 
 /** How many idx files are asked for at once. */
@@ -32,6 +32,8 @@ export interface Known {
   readonly files: readonly ListedIdx[];
   /** Names of all that were listed, damaged ones too. */
   readonly listed: readonly string[];
+  /** What garbage collection had last begun or ended when they were listed; undefined when there never was one. */
+  readonly epoch: string | undefined;
 }
 
 /** What reading needs. */
@@ -45,12 +47,25 @@ export async function listIdx(
   remote: Remote,
   signal: AbortSignal | undefined,
 ): Promise<Map<string, RemoteEntry>> {
-  const found = new Map<string, RemoteEntry>();
+  return (await listIdxAndEpoch(remote, signal)).listed;
+}
+
+/** The idx files on a remote by name, and what garbage collection had last begun or ended. */
+export interface IdxListing {
+  readonly listed: Map<string, RemoteEntry>;
+  readonly epoch: string | undefined;
+}
+
+/** Lists idx files and looks for signs of garbage collection, in one question. */
+export async function listIdxAndEpoch(remote: Remote, signal: AbortSignal | undefined): Promise<IdxListing> {
+  const listed = new Map<string, RemoteEntry>();
+  let epoch: string | undefined;
   for await (const entry of remote.list(idxPrefix, { signal })) {
     const name = idxNameIn(entry.key);
-    if (name !== undefined) found.set(name, entry);
+    if (name !== undefined) listed.set(name, entry);
+    if (entry.key === epochKey) epoch = entry.version;
   }
-  return found;
+  return { listed, epoch };
 }
 
 /**
@@ -63,11 +78,13 @@ export async function loadIndexes(
   remote: Remote,
   state: RemoteState,
   { report, signal }: KnownOptions,
-  firstList?: Promise<Map<string, RemoteEntry>>,
+  firstList?: Promise<IdxListing>,
 ): Promise<Known> {
   const warned = new Set<string>();
   for (let attempt = 1; ; attempt++) {
-    const listed = await (attempt === 1 && firstList !== undefined ? firstList : listIdx(remote, signal));
+    const { listed, epoch } = await (attempt === 1 && firstList !== undefined
+      ? firstList
+      : listIdxAndEpoch(remote, signal));
     state.keepIdx(new Set(listed.keys()));
     let vanished = false;
     const files = await inParallel(listed, idxAtOnce, async ([name, entry]): Promise<ListedIdx[]> => {
@@ -98,7 +115,7 @@ export async function loadIndexes(
     }
     const table = new PlaceTable();
     for (const { idx } of files.flat()) table.add(idx);
-    return { table, files: files.flat(), listed: [...listed.keys()] };
+    return { table, files: files.flat(), listed: [...listed.keys()], epoch };
   }
 }
 
