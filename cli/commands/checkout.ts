@@ -4,7 +4,7 @@ import { checkout } from '../../core/ops/checkout.ts';
 import { type CommandResult, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
 import { checkoutExit, checkoutLines } from '../report/checkout-words.ts';
-import { pathLines } from '../report/words.ts';
+import { countOf, failureLines, pathLines } from '../report/words.ts';
 import { isAtTop, selectPaths, trackedPaths } from '../tracked-paths.ts';
 
 /** `--ours` and `--theirs`. */
@@ -34,12 +34,48 @@ async function choose(
   };
 }
 
-export const command = defineCommand<{ paths: string[]; force: boolean; ours: boolean; theirs: boolean }>({
+/** `--copy`. */
+async function copy(context: Context, typed: string[]): Promise<CommandResult> {
+  const repo = context.repo();
+  if (typed.length === 0) {
+    throw new DvError('usage', {
+      message: '--copy needs the files or folders you mean to edit',
+      hint: 'dv checkout --copy data/train/1.png, or . for everything',
+    });
+  }
+  const { paths = ['' as RepoPath] } = selectPaths(repo, context.cwd, typed);
+  const { copyOut } = await import('../../core/ops/checkout-copy.ts');
+  const { report, signal } = context;
+  const result = await copyOut(repo, paths, { report, signal });
+  const done = result.copied + result.madeWritable;
+  return {
+    value: result,
+    text: [
+      done === 0 ? 'all are copies of their own' : `${countOf(done, 'file')} can be edited now`,
+      ...failureLines('could not be copied', result.failures),
+    ].join('\n'),
+    exit: result.failures.length > 0 ? 3 : 0,
+  };
+}
+
+interface CheckoutArguments {
+  paths: string[];
+  force: boolean;
+  copy: boolean;
+  ours: boolean;
+  theirs: boolean;
+}
+
+export const command = defineCommand<CheckoutArguments>({
   usage: 'checkout [paths..]',
   summary: 'make the workspace what the pointers say',
   examples: [
     ['dv checkout', 'brings back deleted files, follows pointers that changed, keeps your edits'],
     ['dv checkout data/train --force', 'replaces your edits too, after saving them into the cache'],
+    [
+      'dv checkout --copy data/train/1.png',
+      'with hard or symbolic links: makes it a copy that can be edited',
+    ],
     ['dv checkout --theirs data/train/1.png', 'after a merge: takes their version of a file in conflict'],
   ],
   exits: [3, 4, 10, 11, 12],
@@ -48,6 +84,11 @@ export const command = defineCommand<{ paths: string[]; force: boolean; ours: bo
       .positional('paths', trackedPaths)
       .option('force', {
         describe: 'replace local changes, saving them first',
+        type: 'boolean',
+        default: false,
+      })
+      .option('copy', {
+        describe: 'make these files copies that can be edited, where they are links to the cache',
         type: 'boolean',
         default: false,
       })
@@ -61,7 +102,11 @@ export const command = defineCommand<{ paths: string[]; force: boolean; ours: bo
         type: 'boolean',
         default: false,
       }),
-  async run({ paths, force, ours, theirs }, context) {
+  async run({ paths, force, copy: asCopies, ours, theirs }, context) {
+    if (asCopies) {
+      if (force || ours || theirs) throw new DvError('usage', { message: '--copy stands alone' });
+      return copy(context, paths);
+    }
     const repo = context.repo();
     if (ours || theirs) {
       if (ours && theirs) throw new DvError('usage', { message: 'either --ours or --theirs' });

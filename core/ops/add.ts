@@ -5,6 +5,7 @@ import { type Report, silent } from '../events.ts';
 import { formatPointer, type Pointer, pointerPathOf, pointerSuffix } from '../model/pointer.ts';
 import { baseName, isWithin, parentOf, type RepoPath } from '../model/repo-path.ts';
 import { stageOutputs } from '../pipeline/lock-file.ts';
+import { linkedObject } from '../store/cache-link.ts';
 import { type CapturedPath, captureAll, type FileFailure, nothingReadable } from '../store/capture.ts';
 import { writeFilesAtomic } from '../store/flush.ts';
 import { stageFiles } from '../store/git-stage.ts';
@@ -115,7 +116,7 @@ function planAdd(repo: Repo, paths: readonly RepoPath[]): void {
     }
     const info = lstatSync(absolutePath(repo, path), { throwIfNoEntry: false });
     if (info === undefined) throw new DvError('path-missing', { repoPath: path });
-    if (info.isSymbolicLink()) {
+    if (info.isSymbolicLink() && linkedObject(absolutePath(repo, path)) === undefined) {
       throw new DvError('unsafe-link', { repoPath: path, target: readlinkSync(absolutePath(repo, path)) });
     }
     assertNoLinkAbove(repo, path);

@@ -6,6 +6,7 @@ import type { Digest } from '../model/digest.ts';
 import type { Pointer } from '../model/pointer.ts';
 import { comparePaths, joinPaths, type RepoPath } from '../model/repo-path.ts';
 import { encodeTree, type TreeEntry, totalBytes } from '../model/tree.ts';
+import { letGoOfEdited } from './cache-link.ts';
 import { CacheWriter, explainWriteFailure } from './cache-writer.ts';
 import {
   isWorthSaving,
@@ -15,6 +16,8 @@ import {
   saveIndex,
   withUnreadable,
 } from './capture-index.ts';
+import { editedFiles, lookAgain } from './capture-shared.ts';
+import { chooseLinkMode } from './link.ts';
 import { cacheStamp, missingObjects } from './objects.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
@@ -229,7 +232,10 @@ async function lookAt(
   }
 
   const failures: FileFailure[] = problems.map(asFailure(path));
-  await readAll({ repo, paths, toRead, digests, columns, work, options, report, failures, path });
+  const shared: number[] = [];
+  await readAll({ repo, paths, toRead, digests, columns, work, options, report, failures, path, shared });
+  if (known !== undefined)
+    letGoOfEdited(repo, editedFiles(path, { paths, toRead, digests, columns, rowOf, known }), report);
 
   const entries: TreeEntry[] = [];
   const kept: number[] = [];
@@ -251,6 +257,15 @@ async function lookAt(
   const isUnreadable = record && entries.length === 0 && failures.length > 0;
   if (pointer === undefined || isUnreadable) return { unreadable: failures };
   const save = async () => {
+    if (shared.length > 0)
+      await lookAgain({
+        repo,
+        path,
+        paths,
+        columns,
+        shared,
+        statAll: (folder, names) => statAll(work.pool, folder, names, undefined),
+      });
     if (known?.index.placed === true && !record) {
       const isSamePaths = rowOf.length === known.entries.length && !rowOf.includes(-1);
       const pathsHash = isSamePaths ? surveyed.pathsHash : undefined;
@@ -340,6 +355,8 @@ interface ReadAll {
   options: CaptureOptions;
   report: Report;
   failures: FileFailure[];
+  /** Takes the files that became one with their object. */
+  shared: number[];
 }
 
 /** Reads the files that are not known, storing them when asked; fills in digests and columns. */
@@ -349,6 +366,7 @@ async function readAll(job: ReadAll): Promise<void> {
   let totalBytes = 0;
   for (const i of toRead) totalBytes += Math.max(0, columns[i * statWidth]!);
   const temporaryFolder = options.store ? work.writer.folder() : undefined;
+  const share = options.store && repo.config.link.includes('hardlink') && chooseLinkMode(repo) === 'hardlink';
   // A file this young may change again within one step of the file system's clock, unseen: it is not trusted later.
   const youngMs = Date.now() - 20;
   let files = 0;
@@ -364,7 +382,9 @@ async function readAll(job: ReadAll): Promise<void> {
         .slice(from, to)
         .map((i) => paths[i])
         .join('\0'),
-      ...(temporaryFolder === undefined ? {} : { store: { objectsDir: repo.objectsDir, temporaryFolder } }),
+      ...(temporaryFolder === undefined
+        ? {}
+        : { store: { objectsDir: repo.objectsDir, temporaryFolder, share } }),
     }),
     (from, result) => {
       for (let k = 0; k < result.digests.length; k++) {
@@ -375,6 +395,7 @@ async function readAll(job: ReadAll): Promise<void> {
         if (columns[i * statWidth + 1]! >= youngMs) columns[i * statWidth + 1] = Number.POSITIVE_INFINITY;
       }
       work.writer.adopt(result.stored);
+      for (const k of result.shared) job.shared.push(toRead[from + k]!);
       for (const [k, reason] of result.reasons) {
         failures.push({
           path: joinPaths(job.path, paths[toRead[from + k]!]!).replace(/\/$/, '') as RepoPath,

@@ -5,6 +5,7 @@ import {
   existsSync,
   fchmodSync,
   fstatSync,
+  lstatSync,
   openSync,
   rmdirSync,
   unlinkSync,
@@ -30,11 +31,13 @@ export async function applyPlan(repo: Repo, plan: Plan, work: Work): Promise<voi
   const unknown = new Set<string>();
   const writes: number[] = [];
   const deletes: number[] = [];
+  const relinked = new Set<number>();
   {
     using held = new HeldFolders(repo.root);
     for (let i = 0; i < changes.length; i++) {
       const action = actions[i]!;
       if (action === 'keep') keep(plan, i, { outcome, unknown });
+      else if (action === 'adopt' && isLinkedOtherwise(repo, plan, i)) relinked.add(i);
       else if (action === 'adopt') {
         if (tryOne(plan, i, { outcome, unknown }, () => adoptMode(held, plan, i))) count.replaced++;
       } else if (action === 'delete') deletes.push(i);
@@ -51,12 +54,13 @@ export async function applyPlan(repo: Repo, plan: Plan, work: Work): Promise<voi
     removeEmptyFolders(held, target.path, { below: emptied, own: target.pointer?.kind !== 'tree' });
   }
   const folder = absolutePath(repo, target.path);
+  writes.push(...relinked);
   const ready = writes.filter((i) => {
     if (actions[i] !== 'replace-folder' || !existsSync(absolute(folder, changes[i]!.path))) return true;
     keep(plan, i, { outcome, unknown });
     return false;
   });
-  await writeAll(repo, { plan, writes: ready, unknown, count }, work);
+  await writeAll(repo, { plan, writes: ready, relinked, unknown, count }, work);
 
   // Files of the user's own that stay where data was are named once; from then on they are untracked files.
   if (deletes.some((i) => unknown.has(changes[i]!.path))) {
@@ -104,6 +108,15 @@ function remove(held: HeldFolders, path: string): boolean {
     if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
   }
   return true;
+}
+
+/** Whether a file shares its bytes, and so its mode, with others, and is to have another mode. */
+function isLinkedOtherwise(repo: Repo, plan: Plan, i: number): boolean {
+  const change = plan.listing.changes[i]!;
+  const mode = fileModeOf(plan.columns[i * statWidth + 4]!);
+  if (mode === change.after!.mode || mode === 'l') return false;
+  const info = lstatSync(absolutePath(repo, pathOf(plan.target, change)), { throwIfNoEntry: false });
+  return info !== undefined && (info.isSymbolicLink() || info.nlink > 1);
 }
 
 /** A file that already has the new content only needs its executable bit; says whether it did. */
@@ -154,6 +167,8 @@ function removeEmptyFolders(
 interface Writing {
   plan: Plan;
   writes: readonly number[];
+  /** Those of `writes` whose file has the right bytes and is to be replaced all the same. */
+  relinked: ReadonlySet<number>;
   unknown: Set<string>;
   count: { created: number; replaced: number };
 }
@@ -184,7 +199,7 @@ async function writeAll(repo: Repo, job: Writing, work: Work): Promise<void> {
         digests: part.map((i) => changes[i]!.after!.digest),
         sizes: part.map((i) => changes[i]!.after!.sizeBytes),
         modes: part.map((i) => changes[i]!.after!.mode),
-        replace: part.map((i) => actions[i] === 'replace'),
+        replace: part.map((i) => actions[i] === 'replace' || job.relinked.has(i)),
         link,
       };
     },
@@ -198,7 +213,7 @@ async function writeAll(repo: Repo, job: Writing, work: Work): Promise<void> {
         const i = writes[from + k]!;
         columns.set(result.columns.subarray(k * statWidth, (k + 1) * statWidth), i * statWidth);
         if (failed.has(k) || result.columns[k * statWidth] === statMissing) unknown.add(changes[i]!.path);
-        else if (actions[i] === 'replace') count.replaced++;
+        else if (actions[i] === 'replace' || job.relinked.has(i)) count.replaced++;
         else count.created++;
         bytes += changes[i]!.after!.sizeBytes;
       }

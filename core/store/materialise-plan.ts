@@ -4,6 +4,7 @@ import { DvError } from '../errors.ts';
 import type { Digest } from '../model/digest.ts';
 import { joinPaths, parentOf, type RepoPath } from '../model/repo-path.ts';
 import { sameEntry, type TreeChange } from '../model/tree.ts';
+import { type Edited, letGoOfEdited } from './cache-link.ts';
 import { CacheWriter } from './cache-writer.ts';
 import { statAll } from './capture.ts';
 import type { MaterialisedPath, MaterialiseOptions, Saved, Target } from './materialise.ts';
@@ -117,6 +118,7 @@ async function decideByContent(
   const { changes, actions, columns, unsure } = job;
   if (unsure.length === 0) return;
   const writer = new CacheWriter(repo, work.pool);
+  const edited: Edited[] = [];
   const store = work.force ? { objectsDir: repo.objectsDir, temporaryFolder: writer.folder() } : undefined;
   try {
     await work.pool.runSliced(
@@ -140,6 +142,10 @@ async function decideByContent(
           const mode = fileModeOf(columns[i * statWidth + 4]!);
           columns.set(result.columns.subarray(k * statWidth, (k + 1) * statWidth), i * statWidth);
           const wasBefore = change.before !== undefined && digest === change.before.digest;
+          if (digest !== undefined && change.before !== undefined && !wasBefore) {
+            const inode = columns[i * statWidth + 3]!;
+            edited.push({ path: pathOf(job.target, change), digest: change.before.digest, inode });
+          }
           if (digest === undefined) actions[i] = 'keep';
           else if (change.after !== undefined && digest === change.after.digest) {
             actions[i] =
@@ -160,6 +166,7 @@ async function decideByContent(
       { signal: work.signal },
     );
     await writer.commit();
+    letGoOfEdited(repo, edited, work.report);
   } finally {
     writer.discard();
   }

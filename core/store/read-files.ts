@@ -2,7 +2,9 @@
 import {
   closeSync,
   constants,
+  fchmodSync,
   fstatSync,
+  linkSync,
   lstatSync,
   openSync,
   readlinkSync,
@@ -16,8 +18,9 @@ import { type Digest, DigestBuilder, digestOf } from '../model/digest.ts';
 import { baseName, joinPaths, linkProblem, parentOf, type RepoPath } from '../model/repo-path.ts';
 import { temporaryName } from './atomic.ts';
 import { holdsObject } from './cache.ts';
+import { linkedObject } from './cache-link.ts';
 import { HeldFolders } from './held-folders.ts';
-import { adoptNewObject, writeNewObject } from './new-objects.ts';
+import { adoptNewObject, newObjectPath, withFolder, writeNewObject } from './new-objects.ts';
 import { bufferOf, chunkBytes, putStat, statWidth, writeAll } from './stat-files.ts';
 
 /** Files to hash and, with `store`, to copy into the cache. */
@@ -32,6 +35,8 @@ export interface ReadTask {
     readonly objectsDir: string;
     /** Existing folder for the new objects. */
     readonly temporaryFolder: string;
+    /** Whether the cache is to share the bytes of the file, where both can be one, rather than to copy them. */
+    readonly share?: boolean;
   };
 }
 
@@ -44,6 +49,8 @@ export interface ReadResult {
   readonly reasons: [number, string][];
   /** Digests of the copies this task left in the temporary folder. */
   readonly stored: Digest[];
+  /** Files that are now one with their object, by position. */
+  readonly shared: number[];
 }
 
 /** Hashes files; a file that changes while it is read is read once more, then given up on. */
@@ -53,6 +60,7 @@ export function readFiles(task: ReadTask): ReadResult {
   const digests: (Digest | undefined)[] = [];
   const reasons: [number, string][] = [];
   const stored: Digest[] = [];
+  const shared: number[] = [];
   using held = new HeldFolders(task.root);
   for (let i = 0; i < names.length; i++) {
     const name = names[i] === '' ? task.folder : joinPaths(task.folder, names[i]!);
@@ -62,6 +70,7 @@ export function readFiles(task: ReadTask): ReadResult {
         readOne(path, names[i]!, task.store, stored) ?? readOne(path, names[i]!, task.store, stored);
       if (read === undefined) throw new Error('it changed while it was read');
       digests.push(read.digest);
+      if (read.isShared) shared.push(i);
       putStat(columns, i, read.info);
     } catch (error) {
       // A full or read-only cache concerns the whole command, not this file.
@@ -71,7 +80,7 @@ export function readFiles(task: ReadTask): ReadResult {
       reasons.push([i, reasonOf(error)]);
     }
   }
-  return { digests, columns, reasons, stored };
+  return { digests, columns, reasons, stored, shared };
 }
 
 /** A failure on the cache's side. */
@@ -85,32 +94,84 @@ function storing<Result>(write: () => Result): Result {
   }
 }
 
+/** A file that was read. */
+interface Read {
+  readonly digest: Digest;
+  readonly info: Stats;
+  readonly isShared?: boolean;
+}
+
 /** Reads one file, or gives undefined when it changed meanwhile. */
-function readOne(
-  path: string,
-  name: string,
-  store: ReadTask['store'],
-  stored: Digest[],
-): { digest: Digest; info: Stats } | undefined {
-  const file = openFile(path);
+function readOne(path: string, name: string, store: ReadTask['store'], stored: Digest[]): Read | undefined {
+  const file = openFile(path) ?? openLinked(path);
   if (file === undefined) return readLink(path, name, store, stored);
   try {
     const before = fstatSync(file);
     if (!before.isFile()) throw new Error('it is neither a file, a folder nor a link');
+    const share = store?.share === true && mayShare(before);
+    const copyTo = share ? undefined : store;
     const digest =
       before.size < chunkBytes
-        ? readWhole(file, before.size, store, stored)
-        : readStreamed(file, before.size, store, stored);
+        ? readWhole(file, before.size, copyTo, stored)
+        : readStreamed(file, before.size, copyTo, stored);
     const after = fstatSync(file);
     const same =
       digest !== undefined &&
       after.size === before.size &&
       after.mtimeMs === before.mtimeMs &&
       after.ctimeMs === before.ctimeMs;
-    return same ? { digest, info: after } : undefined;
+    if (!same) return undefined;
+    if (!share || store === undefined || holdsObject(store, digest, after.size))
+      return { digest, info: after };
+    const isShared = shareFile({ path, file, digest, info: after, store });
+    if (isShared) stored.push(digest);
+    else return readOne(path, name, { ...store, share: false }, stored);
+    return { digest, info: fstatSync(file), isShared };
   } finally {
     closeSync(file);
   }
+}
+
+/**
+ * Whether a file may become an object itself: read-only from then on, and under no other name. One that may be written
+ * to just now, or whose executable bit a link would force on every file with the same bytes, is copied.
+ */
+function mayShare(info: Stats): boolean {
+  return (
+    info.nlink === 1 &&
+    info.size > 0 &&
+    (info.mode & 0o111) === 0 &&
+    info.uid === process.getuid?.() &&
+    info.mtimeMs < Date.now() - youngestSharedMs
+  );
+}
+
+/** A file that was written to so lately may still be open for writing. */
+const youngestSharedMs = 100;
+
+/** Links a file among the new objects and takes away the right to write to it; `false` where that cannot be. */
+function shareFile(item: {
+  path: string;
+  file: number;
+  digest: Digest;
+  info: Stats;
+  store: NonNullable<ReadTask['store']>;
+}): boolean {
+  const { path, file, digest, info, store } = item;
+  const object = newObjectPath(store.temporaryFolder, digest);
+  try {
+    withFolder(object, () => linkSync(path, object));
+  } catch {
+    // Another thread has these bytes, or this file system cannot link: then they are copied, which tells what is wrong.
+    return false;
+  }
+  const linked = lstatSync(object);
+  const isSame = linked.ino === info.ino && linked.dev === info.dev;
+  if (isSame) fchmodSync(file, 0o444);
+  const now = fstatSync(file);
+  if (isSame && now.size === info.size && now.mtimeMs === info.mtimeMs) return true;
+  unlinkSync(object);
+  return false;
 }
 
 /** Opens a file without waiting for the other end of a pipe; undefined for a link. */
@@ -128,12 +189,21 @@ function openFile(path: string): number | undefined {
   }
 }
 
-function readLink(
-  path: string,
-  name: string,
-  store: ReadTask['store'],
-  stored: Digest[],
-): { digest: Digest; info: Stats } | undefined {
+/** Opens the object that a link of dv's own leads to; undefined for any other link. */
+function openLinked(path: string): number | undefined {
+  const object = lstatSync(path).isSymbolicLink() ? linkedObject(path) : undefined;
+  if (object === undefined) return undefined;
+  try {
+    return openFile(object);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+    throw new Error('it is a link to an object that the cache no longer has; dv pull fetches it', {
+      cause: error,
+    });
+  }
+}
+
+function readLink(path: string, name: string, store: ReadTask['store'], stored: Digest[]): Read | undefined {
   const info = lstatSync(path);
   if (!info.isSymbolicLink()) return undefined;
   const target = readlinkSync(path);

@@ -6,6 +6,7 @@
 import { constants, lstatSync, type Stats, unlinkSync, writeSync } from 'node:fs';
 import { systemCode } from '../errors.ts';
 import type { FileMode } from '../model/tree.ts';
+import { linkedObject } from './cache-link.ts';
 
 /** Numbers kept per file: size in bytes, mtime and ctime in ms since 1970, inode, and the mode bits. */
 export const statWidth = 5;
@@ -47,10 +48,16 @@ export function statFiles(task: StatTask): { columns: Float64Array } {
   return { columns };
 }
 
-/** How something looks; undefined when there is nothing, or nothing that could be reached. */
+/**
+ * How something looks; undefined when there is nothing, or nothing that could be reached. A link of dv's own to an
+ * object looks like the object: it stands for the file.
+ */
 export function lookAt(path: string): Stats | undefined {
   try {
-    return lstatSync(path, { throwIfNoEntry: false });
+    const info = lstatSync(path, { throwIfNoEntry: false });
+    if (info === undefined || !info.isSymbolicLink()) return info;
+    const object = linkedObject(path);
+    return object === undefined ? info : lstatSync(object, { throwIfNoEntry: false });
   } catch (error) {
     const code = systemCode(error);
     // A file stands where a folder above this path would be; or nothing of such a name can be here; or nobody knows.

@@ -19,6 +19,7 @@ import { baseName, joinPaths, linkProblem, parentOf, type RepoPath } from '../mo
 import type { FileMode } from '../model/tree.ts';
 import { temporaryName } from './atomic.ts';
 import { objectPath } from './cache.ts';
+import { linkedObject } from './cache-link.ts';
 import { HeldFolders } from './held-folders.ts';
 import { bufferOf, chunkBytes, putStat, statWidth, unlinkIfThere, writeAll } from './stat-files.ts';
 import { workspaceTemporarySuffix } from './walk.ts';
@@ -185,7 +186,8 @@ function writeContent(item: {
 }): boolean {
   const { source, size, digest, object, temporary, mode, link } = item;
   const permissions = mode === 'x' ? 0o777 : 0o666;
-  if (link === 'copy') {
+  // The executable bit belongs to the bytes: linked, the object and every file linked to it would have it.
+  if (link === 'copy' || (mode === 'x' && link !== 'reflink')) {
     const copy = openSync(temporary, 'wx', permissions);
     try {
       return copyChecked(source, size, digest, copy);
@@ -197,9 +199,23 @@ function writeContent(item: {
   if (link === 'reflink') {
     copyFileSync(object, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
     chmodSync(temporary, permissions & ~umask());
-  } else if (link === 'hardlink') linkSync(object, temporary);
-  else symlinkSync(object, temporary);
+  } else if (link === 'symlink') symlinkSync(object, temporary);
+  else if (!tryHardLink(object, temporary)) copyFileSync(object, temporary, constants.COPYFILE_EXCL);
+  else return true;
+  if (link === 'hardlink') chmodSync(temporary, permissions & ~umask());
   return true;
+}
+
+/** Links, unless the object has as many names as its file system takes, or is another user's. */
+function tryHardLink(object: string, path: string): boolean {
+  try {
+    linkSync(object, path);
+    return true;
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'EMLINK' || code === 'EPERM' || code === 'EXDEV') return false;
+    throw error;
+  }
 }
 
 /** Copies an open object, or only reads it, and says whether its bytes are those of the digest. */
@@ -235,7 +251,10 @@ function umask(): number {
 
 /** Something that appeared after the plan was made is somebody's new file: it is not replaced. */
 function refuseExisting(path: string): void {
-  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  // A link of dv's own whose object was gone when the plan was made is no file of anybody's.
+  if (there?.isSymbolicLink() && linkedObject(path) !== undefined) return;
+  if (there !== undefined) {
     throw new Error('something was put there in the meantime; it was kept');
   }
 }
