@@ -10,7 +10,12 @@ import { type CapturedPath, captureAll, type FileFailure, nothingReadable } from
 import { writeFilesAtomic } from '../store/flush.ts';
 import { stageFiles } from '../store/git-stage.ts';
 import { ensureIgnored, gitignoreOf } from '../store/gitignore.ts';
-import { markFinished, markUnfinished, removeOldTemporaries, sweepUnfinished } from '../store/leftovers.ts';
+import {
+  markFinished,
+  markUnfinishedPointers,
+  removeOldTemporaries,
+  sweepUnfinished,
+} from '../store/leftovers.ts';
 import { withLock } from '../store/lock.ts';
 import { absolutePath, type Repo } from '../store/repo.ts';
 import { listTracked, readPointer } from '../store/tracked.ts';
@@ -55,8 +60,6 @@ export async function add(
 ): Promise<AddResult> {
   return withLock(repo, { command: 'dv add', signal: options.signal }, async () => {
     planAdd(repo, paths);
-    removeOldTemporaries(repo);
-    sweepUnfinished(repo);
     return recordPaths(repo, paths, options);
   });
 }
@@ -68,6 +71,8 @@ export async function recordPaths(
   options: AddOptions,
 ): Promise<AddResult> {
   const { store = true, report = silent, signal } = options;
+  sweepUnfinished(repo);
+  removeOldTemporaries(repo);
   const added: AddedPath[] = [];
   const failures: FileFailure[] = [];
   await captureAll(repo, paths, {
@@ -171,18 +176,13 @@ export function assertNotInGit(repo: Repo, paths: readonly RepoPath[]): void {
 
 /** Writes pointers, and first the lines that keep git away from the data; gives back whose pointer changed. */
 async function writePointers(repo: Repo, found: readonly CapturedPath[]): Promise<Set<RepoPath>> {
-  ensureIgnored(
-    repo,
-    found.map(({ path }) => path),
-  );
+  const paths = found.map(({ path }) => path);
+  markUnfinishedPointers(repo, paths);
+  ensureIgnored(repo, paths);
   const changed = found.filter(({ path, pointer }) => {
     const before = pointerBefore(repo, path);
     return before === undefined || formatPointer(before) !== formatPointer(pointer);
   });
-  markUnfinished(
-    repo,
-    changed.map(({ path }) => path),
-  );
   await writeFilesAtomic(
     repo.root,
     changed.map(({ path, pointer }) => ({

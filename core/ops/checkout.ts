@@ -2,6 +2,7 @@
 import type { Report } from '../events.ts';
 import type { RepoPath } from '../model/repo-path.ts';
 import { listIndexed, noteFollowed } from '../store/followed.ts';
+import { removeOldTemporaries } from '../store/leftovers.ts';
 import { withLock } from '../store/lock.ts';
 import { type Materialised, materialise, type Target } from '../store/materialise.ts';
 import type { Repo } from '../store/repo.ts';
@@ -30,6 +31,7 @@ export interface CheckoutOptions {
  */
 export async function checkout(repo: Repo, options: CheckoutOptions): Promise<Materialised> {
   return withLock(repo, { command: 'dv checkout', signal: options.signal }, async () => {
+    if (options.complete) removeOldTemporaries(repo);
     const pointers = options.note === true ? listIndexed(repo) : undefined;
     const result = await materialise(repo, await planTargets(repo, options.paths), options);
     if (pointers !== undefined && result.failures.length === 0) noteFollowed(repo, pointers);

@@ -3,7 +3,6 @@ import { lstatSync } from 'node:fs';
 import { DvError } from '../errors.ts';
 import { isWithin, type RepoPath } from '../model/repo-path.ts';
 import { hasObject } from '../store/cache.ts';
-import { removeOldTemporaries, sweepUnfinished } from '../store/leftovers.ts';
 import { withLock } from '../store/lock.ts';
 import { absolutePath, type Repo } from '../store/repo.ts';
 import { requireTracked } from '../store/tracked.ts';
@@ -39,8 +38,6 @@ export async function commit(repo: Repo, options: CommitOptions = {}): Promise<C
     );
     const isHere = (path: RepoPath) =>
       lstatSync(absolutePath(repo, path), { throwIfNoEntry: false }) !== undefined;
-    removeOldTemporaries(repo);
-    sweepUnfinished(repo);
     const here = wanted.filter(({ path }) => isHere(path)).map(({ path }) => path);
     const { added, failures } = await recordPaths(repo, here, options);
     const missing = wanted.filter(({ path, pointer }) => !isHere(path) && !hasObject(repo, pointer.digest));

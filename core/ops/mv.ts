@@ -4,6 +4,12 @@ import { DvError } from '../errors.ts';
 import { pointerPathOf } from '../model/pointer.ts';
 import { baseName, isWithin, joinPaths, parentOf, pathProblem, type RepoPath } from '../model/repo-path.ts';
 import { stageFiles } from '../store/git-stage.ts';
+import {
+  markFinished,
+  markUnfinishedPointers,
+  removeOldTemporaries,
+  sweepUnfinished,
+} from '../store/leftovers.ts';
 import { withLock } from '../store/lock.ts';
 import {
   carryOut,
@@ -50,6 +56,8 @@ export async function mv(
   options: MoveOptions = {},
 ): Promise<MoveResult> {
   return withLock(repo, { command: 'dv mv', signal: options.signal }, async () => {
+    sweepUnfinished(repo);
+    removeOldTemporaries(repo);
     const unfinished = readJournal(repo);
     const resumed = unfinished !== undefined && isSameRequest(repo, unfinished, { sources, destination });
     const journal = resumed ? unfinished : planMoves(repo, sources, destination);
@@ -58,10 +66,12 @@ export async function mv(
       for (const { to } of journal.moves) removeStatIndex(repo, to);
       writeJournal(repo, journal);
     }
-    const kept = await carryOut(repo, journal);
     const paths = journal.moves.flatMap(({ from, to }) => [from, to]);
+    markUnfinishedPointers(repo, paths);
+    const kept = await carryOut(repo, journal);
     if (repo.config.autostage) stageFiles(repo, filesOf(paths));
     removeJournal(repo);
+    markFinished(repo);
     const mentions = journal.moves.flatMap(({ from }) => findMentions(repo, from));
     return { moved: journal.moves.map(({ from, to }) => ({ from, to })), mentions, kept };
   });

@@ -10,6 +10,12 @@ import { capture } from '../store/capture.ts';
 import { entriesOfIndex } from '../store/capture-index.ts';
 import { stageFiles } from '../store/git-stage.ts';
 import { removeIgnored } from '../store/gitignore.ts';
+import {
+  markFinished,
+  markUnfinishedPointers,
+  removeOldTemporaries,
+  sweepUnfinished,
+} from '../store/leftovers.ts';
 import { withLock } from '../store/lock.ts';
 import { materialise } from '../store/materialise.ts';
 import { entriesOf } from '../store/materialise-listing.ts';
@@ -75,6 +81,8 @@ export async function rm(
   options: RemoveOptions,
 ): Promise<RemoveResult> {
   return withLock(repo, { command: 'dv rm', signal: options.signal }, async () => {
+    sweepUnfinished(repo);
+    removeOldTemporaries(repo);
     const leaving: Leaving[] = [];
     for (const { path, pointer } of findPaths(repo, paths, options)) {
       leaving.push(await inspect(repo, path, pointer, options));
@@ -89,12 +97,14 @@ export async function rm(
     const removed: RemovedPath[] = [];
     for (const each of leaving) {
       if (!options.cached) await removeData(repo, each, options);
+      markUnfinishedPointers(repo, [each.path]);
       removeStatIndex(repo, each.path);
       unmarkUncommitted(repo, [each.path]);
       removeIgnored(repo, each.path);
       // Last: what is named by a pointer can be removed again.
       rmSync(absolutePath(repo, pointerPathOf(each.path)), { force: true });
       if (!options.cached) removeEmptyParents(repo, each.path, options.standing ?? '');
+      markFinished(repo);
       removed.push(describe(each, options, committed.has(pointerPathOf(each.path))));
     }
     if (repo.config.autostage) stageFiles(repo, filesOf(paths));

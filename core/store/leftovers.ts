@@ -2,6 +2,7 @@
 import { type Dirent, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { systemCode } from '../errors.ts';
+import { pointerPathOf } from '../model/pointer.ts';
 import type { RepoPath } from '../model/repo-path.ts';
 import { writeFileAtomic } from './atomic.ts';
 import type { Cache } from './cache.ts';
@@ -10,19 +11,34 @@ import { workspaceTemporarySuffix } from './walk.ts';
 
 const dayMs = 24 * 60 * 60 * 1000;
 
+const isOld = (path: string, nowMs: number) => {
+  const info = statSync(path, { throwIfNoEntry: false });
+  return info !== undefined && nowMs - info.mtimeMs > dayMs;
+};
+
 /** What was left half-written in the cache's temporary folder more than a day ago. @returns absolute paths */
 export function listOldTemporaries(cache: Cache, nowMs: number = Date.now()): string[] {
-  return listFolder(cache.temporaryDir).flatMap((entry) => {
-    const path = join(cache.temporaryDir, entry.name);
-    const info = statSync(path, { throwIfNoEntry: false });
-    return info !== undefined && nowMs - info.mtimeMs > dayMs ? [path] : [];
-  });
+  return listFolder(cache.temporaryDir)
+    .map((entry) => join(cache.temporaryDir, entry.name))
+    .filter((path) => isOld(path, nowMs));
 }
 
-/** Removes what was left half-written in the cache's temporary folder more than a day ago. */
-export function removeOldTemporaries(cache: Cache, nowMs: number = Date.now()): void {
-  for (const path of listOldTemporaries(cache, nowMs)) rmSync(path, { recursive: true, force: true });
+/**
+ * Removes what was left half-written more than a day ago: in the cache's temporary folder, and under temporary names
+ * among this worktree's own files. Whoever writes there needs no lock, so that only its age tells that it is nobody's.
+ */
+export function removeOldTemporaries(
+  repo: Cache & Pick<Repo, 'gitDir' | 'indexDir'>,
+  nowMs: number = Date.now(),
+): void {
+  const own = [repo.indexDir, join(repo.gitDir, 'dv')].flatMap((folder) =>
+    listFolder(folder).flatMap(({ name }) => (isTemporary(name) ? [join(folder, name)] : [])),
+  );
+  const old = [...listOldTemporaries(repo, nowMs), ...own.filter((path) => isOld(path, nowMs))];
+  for (const path of old) rmSync(path, { recursive: true, force: true });
 }
+
+const isTemporary = (name: string) => name.startsWith('.') && name.endsWith(workspaceTemporarySuffix);
 
 function listFolder(folder: string): Dirent[] {
   try {
@@ -39,6 +55,17 @@ const markerOf = (repo: Repo) => join(repo.gitDir, 'dv', 'unfinished');
 /** Notes that files below these paths are about to be written. Call under the lock of the worktree. */
 export function markUnfinished(repo: Repo, paths: readonly RepoPath[]): void {
   writeFileAtomic(markerOf(repo), JSON.stringify(paths), { durable: false });
+}
+
+/**
+ * Notes that pointers and ignore files of tracked paths are about to be written: what a killed command leaves of them
+ * lies beside them, not below.
+ */
+export function markUnfinishedPointers(repo: Repo, paths: readonly RepoPath[]): void {
+  markUnfinished(
+    repo,
+    paths.map((path) => pointerPathOf(path) as RepoPath),
+  );
 }
 
 /** Takes the note away: everything was written. */
@@ -78,7 +105,6 @@ function sweepFolder(folder: string, deep: boolean): void {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
       if (deep) sweepFolder(path, true);
-    } else if (entry.name.startsWith('.') && entry.name.endsWith(workspaceTemporarySuffix))
-      rmSync(path, { force: true });
+    } else if (isTemporary(entry.name)) rmSync(path, { force: true });
   }
 }
