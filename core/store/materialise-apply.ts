@@ -51,6 +51,12 @@ export async function applyPlan(repo: Repo, plan: Plan, work: Work): Promise<voi
       count.deleted++;
       if (path !== '') emptied.add(parentOf(path));
     }
+    for (let i = 0; i < changes.length; i++) {
+      const { path, after } = changes[i]!;
+      // Perhaps deleted by a checkout that was killed before it came to the folder.
+      if (after === undefined && path !== '' && plan.columns[i * statWidth] === statMissing)
+        emptied.add(parentOf(path));
+    }
     removeEmptyFolders(held, target.path, { below: emptied, own: target.pointer?.kind !== 'tree' });
   }
   const folder = absolutePath(repo, target.path);
@@ -154,9 +160,9 @@ function removeEmptyFolders(
       try {
         rmdirSync(`${held.at(parentOf(folder))}/${baseName(folder)}`);
       } catch (error) {
-        // Not empty, gone, a link by now, or not ours to remove: an empty folder does no harm.
+        // Not empty, a link by now, or not ours to remove: an empty folder does no harm.
         if (systemCode(error) === undefined && !isDvError(error, 'unsafe-link')) throw error;
-        break;
+        if (systemCode(error) !== 'ENOENT') break;
       }
       if (path === '') break;
       path = parentOf(path);

@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { status } from '../../core/ops/status.ts';
-import { removeOldTemporaries } from '../../core/store/leftovers.ts';
+import { removeOldTemporaries, sweepUnfinished } from '../../core/store/leftovers.ts';
 import { withLock } from '../../core/store/lock.ts';
 import { openRepo, type Repo } from '../../core/store/repo.ts';
 import { loadStatIndex } from '../../core/store/stat-index.ts';
@@ -185,14 +185,15 @@ async function stateOf(world: TestRepo, root: string, scenario: Scenario): Promi
   return state;
 }
 
-/** What the next command removes when whatever is left under a temporary name is more than a day old. */
+/** What the next commands remove when whatever is left under a temporary name is more than a day old. */
 async function removeLeftovers(repo: Repo): Promise<void> {
   const long = Date.now() / 1000 - 2 * 24 * 60 * 60;
   const folder = join(repo.gitDir, 'dv');
   for (const name of readdirSync(folder)) {
     if (/\.(new|dvtmp)$/.test(name)) utimesSync(join(folder, name), long, long);
   }
-  await withLock(repo, { command: 'test' }, async () => {});
+  for (const name of ['lock', 'repro.lock']) await withLock(repo, { command: 'test', name }, async () => {});
+  sweepUnfinished(repo);
   removeOldTemporaries(repo, Date.now() + 2 * 24 * 60 * 60 * 1000);
 }
 

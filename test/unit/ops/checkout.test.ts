@@ -111,6 +111,19 @@ test('deleted files come back with a complete checkout and stay deleted with a h
   expect(repo.read('d/same')).toBe('s');
 });
 
+test('folders that a killed checkout emptied go too', async () => {
+  await using repo = await twoBranches();
+  await repo.git('checkout', '-q', 'one');
+  // Where it was killed: before the first folder went, and between two of them.
+  repo.remove('d/added/file');
+  await checkoutAll(repo);
+  expect(repo.exists('d/added')).toBe(false);
+  rmSync(join(repo.root, 'd/gone/deep'), { recursive: true });
+  await repo.git('checkout', '-q', 'two');
+  await checkoutAll(repo);
+  expect(repo.exists('d/gone')).toBe(false);
+});
+
 test('data of a branch without it goes away, and comes back', async () => {
   await using repo = await testRepo({ 'README.md': 'r' });
   await repo.commit('start');
