@@ -37,6 +37,8 @@ export interface PushOptions {
   readonly select?: Selection;
   /** Only find out what would be sent. */
   readonly dryRun?: boolean;
+  /** Writes all roots anew, also those that are there: what they name may have been moved. */
+  readonly rewriteRoots?: boolean;
   readonly report?: Report;
   readonly signal?: AbortSignal;
 }
@@ -92,7 +94,7 @@ export async function push(repo: Repo, target: Remote, options: PushOptions = {}
   const there = await inParallel(snapshots, asksAtOnce, async ({ digest }) =>
     remote.head(rootKey(digest), { signal }),
   );
-  const unrooted = snapshots.filter((_, i) => there[i] === undefined);
+  const unrooted = snapshots.filter((_, i) => there[i] === undefined || options.rewriteRoots);
   const state = new RemoteState(repo.dvDir, remote.url);
   if (unrooted.length === 0 && runsToSend(repo, state, snapshots).length === 0) {
     return result({ packs: [], blobs: [] }, true);
@@ -108,7 +110,7 @@ export async function push(repo: Repo, target: Remote, options: PushOptions = {}
   for (let attempt = 1; ; attempt++) {
     const { plan, epoch, relied } = await pushOnce(pushing, {
       dryRun: options.dryRun ?? false,
-      again: attempt > 1,
+      again: attempt > 1 || options.rewriteRoots === true,
       ...(attempt === 1 ? { listing, isNew: identity === undefined } : { isNew: false }),
     });
     sentAll = { packs: [...sentAll.packs, ...plan.packs], blobs: [...sentAll.blobs, ...plan.blobs] };

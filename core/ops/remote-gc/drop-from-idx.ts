@@ -11,13 +11,19 @@ export interface Dropped {
   /** Names of packs. */
   readonly packs: ReadonlySet<string>;
   readonly blobs: ReadonlySet<Digest>;
+  /** Objects that are not whole in a pack: pack → digests. */
+  readonly objects?: ReadonlyMap<string, ReadonlySet<Digest>>;
 }
 
 /** Somebody who merges may put back what was dropped, once, before noticing. */
 const mostRounds = 10;
 
-const names = (idx: Idx, { packs, blobs }: Dropped) =>
-  idx.packs.some(({ name }) => packs.has(name)) || idx.blobs.some(({ digest }) => blobs.has(digest));
+const names = (idx: Idx, { packs, blobs, objects }: Dropped) =>
+  idx.packs.some(({ name }) => packs.has(name)) ||
+  idx.blobs.some(({ digest }) => blobs.has(digest)) ||
+  (objects !== undefined &&
+    idx.packs.some(({ name }) => objects.has(name)) &&
+    packListings(idx).some((pack) => pack.objects.some(({ digest }) => objects.get(pack.name)?.has(digest))));
 
 /**
  * Replaces idx files by others without what is dropped, until none names it: each is written anew before the old one
@@ -36,7 +42,13 @@ export async function dropFromIdx(
     if (open.length === 0) return true;
     for (const { idx, entry } of open) {
       options.signal?.throwIfAborted();
-      const packs = packListings(idx).filter(({ name }) => !dropped.packs.has(name));
+      const packs = packListings(idx)
+        .filter(({ name }) => !dropped.packs.has(name))
+        .map((pack) => ({
+          ...pack,
+          objects: pack.objects.filter(({ digest }) => !dropped.objects?.get(pack.name)?.has(digest)),
+        }))
+        .filter(({ objects }) => objects.length > 0);
       const blobs = idx.blobs.filter(({ digest }) => !dropped.blobs.has(digest));
       if (packs.length + blobs.length > 0) {
         const bytes = formatIdx(packs, blobs);

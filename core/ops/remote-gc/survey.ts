@@ -1,13 +1,13 @@
 /** What a remote holds, as garbage collection looks at it: roots, packs, blobs, idx files, run cache entries. */
 import { isDvError } from '../../errors.ts';
 import type { Report } from '../../events.ts';
-import { digestFromHex } from '../../model/digest.ts';
+import { type Digest, digestFromHex, hexOf } from '../../model/digest.ts';
 import { noPack, type PlaceColumns } from '../../model/place.ts';
 import { parseSnapshotRoot, parseTreeRoot } from '../../model/root.ts';
 import { parseRun } from '../../pipeline/run-cache.ts';
 import { inParallel } from '../../store/in-parallel.ts';
 import type { Remote, RemoteEntry } from '../../store/remote.ts';
-import { nameIn, rootPrefix, runPrefix } from '../../store/remote-layout.ts';
+import { nameIn, rootKey, rootPrefix, runPrefix } from '../../store/remote-layout.ts';
 import type { NeededData } from './needed.ts';
 
 const asksAtOnce = 16;
@@ -54,6 +54,21 @@ export async function readRoots(
     if (before?.entry.version === entry.version) return [before];
     const bytes = await remote.get(entry.key, { signal: options.signal });
     return bytes === undefined ? [] : [parseRoot(bytes, name, entry, remote.url, options.report)];
+  });
+  return found.flat();
+}
+
+/** Reads the roots of some trees and snapshots, as far as they are there. */
+export async function readRootsOf(
+  remote: Remote,
+  digests: readonly Digest[],
+  { report, signal }: { report: Report; signal: AbortSignal | undefined },
+): Promise<FoundRoot[]> {
+  const found = await inParallel(digests, asksAtOnce, async (digest): Promise<FoundRoot[]> => {
+    const key = rootKey(digest);
+    const bytes = await remote.get(key, { signal });
+    const entry = { key, sizeBytes: bytes?.length ?? 0, version: '' };
+    return bytes === undefined ? [] : [parseRoot(bytes, hexOf(digest), entry, remote.url, report)];
   });
   return found.flat();
 }
