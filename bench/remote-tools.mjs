@@ -89,8 +89,12 @@ const rcloneTool = copying({
   name: 'rclone',
   again: true,
   version: () => capture('/', rclone('version')).toString().split('\n')[0].trim(),
-  push: ({ bucket }) => [rclone('copy', '-q', '--transfers', '64', 'data', `bench:${bucket}/rclone`)],
-  pull: ({ bucket }) => [rclone('copy', '-q', '--transfers', '64', `bench:${bucket}/rclone`, 'data')],
+  push: ({ bucket }) => [
+    rclone('copy', '-q', '--transfers', '64', '--checkers', '64', 'data', `bench:${bucket}/rclone`),
+  ],
+  pull: ({ bucket }) => [
+    rclone('copy', '-q', '--transfers', '64', '--checkers', '64', `bench:${bucket}/rclone`, 'data'),
+  ],
   pulledFolder: ({ clone }) => join(clone, 'data'),
 });
 

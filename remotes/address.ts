@@ -1,5 +1,6 @@
 /** The parts of a remote's URL, and what may not be in one. */
 import { DvError } from '../core/errors.ts';
+import { withoutSecrets } from '../core/model/redact.ts';
 
 /** A bucket and the folder in it that a URL names. */
 export interface BucketAddress {
@@ -8,20 +9,15 @@ export interface BucketAddress {
   readonly prefix: string;
 }
 
-/** Takes user name and password out of a URL. */
-export function redactUrl(url: string): string {
-  return url.replace(/^([A-Za-z][A-Za-z0-9+.-]*:\/\/)[^/@]*@/, '$1***@');
-}
-
 /** Takes an `s3://` or `gs://` URL apart. @throws {DvError} remote-url */
 export function parseBucketUrl(url: string): BucketAddress {
   const match = /^[a-z0-9]+:\/\/([a-z0-9][a-z0-9._-]{1,221})(?:\/(.*))?$/.exec(url);
   if (match === null)
-    throw new DvError('remote-url', { url: redactUrl(url), reason: 'it names no valid bucket' });
+    throw new DvError('remote-url', { url: withoutSecrets(url), reason: 'it names no valid bucket' });
   const prefix = (match[2] ?? '').replace(/^\/+|\/+$/g, '');
   if (/[?#]/.test(prefix) || prefix.split('/').some((part) => part === '.' || part === '..')) {
     throw new DvError('remote-url', {
-      url: redactUrl(url),
+      url: withoutSecrets(url),
       reason: 'its folder has a part `.` or `..`, or a `?` or `#`',
     });
   }
@@ -32,7 +28,7 @@ export function parseBucketUrl(url: string): BucketAddress {
 export function refuseSecrets(url: string): void {
   if (!/^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^/@]*@/.test(url)) return;
   throw new DvError('remote-url', {
-    url: redactUrl(url),
+    url: withoutSecrets(url),
     reason: 'a URL is no place for a user name or password',
     hint: 'use a profile (dv.remote.<name>.profile), the environment or the cloud client’s own login',
   });

@@ -1,8 +1,9 @@
 import { relative, resolve } from 'node:path';
 import { DvError } from '../../core/errors.ts';
+import { withoutSecrets } from '../../core/model/redact.ts';
 import { addRemote, removeRemote, setDefaultRemote } from '../../core/ops/remote.ts';
 import { checkRemote } from '../../core/ops/remote-check.ts';
-import { parseBucketUrl, redactUrl, refuseSecrets } from '../../remotes/address.ts';
+import { parseBucketUrl, refuseSecrets } from '../../remotes/address.ts';
 import { remoteKind } from '../../remotes/open.ts';
 import { type CommandResult, defineCommand } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -109,8 +110,8 @@ function list(context: Context): CommandResult {
   const { remotes, defaultRemote } = context.repo().config;
   const rows = [...remotes.values()].map(({ name, url, endpoint }) => ({
     name,
-    url: redactUrl(url),
-    endpoint: endpoint === undefined ? null : redactUrl(endpoint),
+    url: withoutSecrets(url),
+    endpoint: endpoint === undefined ? null : withoutSecrets(endpoint),
     default: name === defaultRemote,
   }));
   const width = Math.max(0, ...rows.map((row) => row.name.length));

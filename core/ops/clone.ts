@@ -1,5 +1,6 @@
 /** The git half of `dv clone`: what `git clone` does, into a folder whose name is known before. */
 import { DvError } from '../errors.ts';
+import { withoutSecrets } from '../model/redact.ts';
 import { type Git, runWatched } from '../store/git.ts';
 
 /** What to clone, and how. */
@@ -29,9 +30,6 @@ export function folderOfUrl(url: string): string | undefined {
   return name === '' || name === '.' || name === '..' || name === '.git' ? undefined : name;
 }
 
-/** Takes user name and password out of what git may be given as a URL. */
-const withoutSecrets = (url: string) => url.replace(/^([A-Za-z][A-Za-z0-9+.-]*:\/\/)[^/@]*@/, '$1***@');
-
 /**
  * Runs `git clone`. git removes what it made when it fails or is stopped.
  * @throws {DvError} git-missing, clone-failed; the signal's reason when it was stopped.
@@ -51,7 +49,11 @@ export async function cloneGit(options: CloneOptions, env: NodeJS.ProcessEnv, cw
   const { status, stderr } = await runWatched(args, { cwd, env, talk, signal });
   signal.throwIfAborted();
   if (status === 0) return;
-  throw new DvError('clone-failed', { url: withoutSecrets(url), status, output: stderr });
+  throw new DvError('clone-failed', {
+    url: withoutSecrets(url),
+    status,
+    output: withoutSecrets(stderr),
+  });
 }
 
 /** Folders of the submodules that are checked out, below the top of a repository, outer ones first. */

@@ -1,10 +1,12 @@
 /** `dv doctor`: looks at everything dv depends on and says what to mend. Changes nothing but small probes it removes. */
+
 import { spawn } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { systemCode } from '../errors.ts';
+import { withoutSecrets } from '../model/redact.ts';
 import { chooseLinkMode } from '../store/link.ts';
 import type { Repo } from '../store/repo.ts';
 
@@ -159,7 +161,7 @@ function examineRemotes(repo: Repo): Finding[] {
   const listed: Finding[] = [...remotes.values()].map((remote) => ({
     name: 'remote',
     state: 'good',
-    text: `${remote.name}${remote.name === defaultRemote ? ' (default)' : ''}: ${remote.url.replace(/\/\/[^/@]*@/, '//***@')}`,
+    text: `${remote.name}${remote.name === defaultRemote ? ' (default)' : ''}: ${withoutSecrets(remote.url)}`,
   }));
   if (defaultRemote === undefined || !remotes.has(defaultRemote)) {
     listed.push({

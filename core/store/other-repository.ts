@@ -2,11 +2,13 @@
  * Another git repository, read without a workspace: what one revision needs is fetched into a temporary bare
  * repository. Nothing of it runs: no hooks, no filters, no transports that are programs.
  */
+
 import { existsSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DvError, isDvError } from '../errors.ts';
+import { withoutSecrets } from '../model/redact.ts';
 import { openGit, runWatched } from './git.ts';
 import { type Commit, type History, openHistory } from './history.ts';
 import { openRepo, type Repo } from './repo.ts';
@@ -57,8 +59,6 @@ export function localFolder(url: string, cwd: string): string | undefined {
   }
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? realpathSync(path) : undefined;
 }
-
-const withoutSecrets = (text: string) => text.replace(/\/\/[^/@\s]*@/g, '//***@');
 
 /**
  * Opens a repository at a revision. Without the git program only a folder can be read.
