@@ -3,7 +3,7 @@
  * at hand does not need. A bug here must cost nobody a merge or a diff: git's own way is taken then, and the bug told.
  */
 import { resolve } from 'node:path';
-import { isDvError } from '../core/errors.ts';
+import { DvError, isDvError } from '../core/errors.ts';
 import { openGit } from '../core/store/git.ts';
 import { openRepo, type Repo } from '../core/store/repo.ts';
 import type { DriverName } from '../hooks/events.ts';
@@ -48,10 +48,16 @@ function openIfThere(terminal: Terminal): Repo | undefined {
   }
 }
 
+const calledByHand = (what: string) =>
+  new DvError('usage', {
+    message: `${what} is called by git, as dv init wrote into its config`,
+    hint: 'dv hook list',
+  });
+
 function callOf(args: readonly string[], cwd: string): MergeCall {
   const [take, base, ours, theirs, markerSize, path] = args;
   if (path === undefined || (take !== 'ours' && take !== 'base')) {
-    throw new Error('a merge driver is called by git, as `dv init` wrote into its config');
+    throw calledByHand('dv hook merge-…');
   }
   const file = (name: string | undefined) => resolve(cwd, name!);
   return { take, base: file(base), ours: file(ours), theirs: file(theirs), markerSize: markerSize!, path };
@@ -75,7 +81,7 @@ async function merge(name: DriverName, call: MergeCall, terminal: Terminal): Pro
 }
 
 async function convert([file]: readonly string[], terminal: Terminal): Promise<number> {
-  if (file === undefined) throw new Error('dv hook textconv is called by git, with a file');
+  if (file === undefined) throw calledByHand('dv hook textconv');
   const [{ textOf }, { cleanLine }, { describePointer, formatBytes }] = await Promise.all([
     import('../hooks/textconv.ts'),
     import('./report/clean-line.ts'),
