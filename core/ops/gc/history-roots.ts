@@ -41,7 +41,7 @@ export async function readHistoryRoots(repo: Repo, worktrees: readonly Worktree[
   const states = unfinishedIds(git, worktrees);
   const listed: [Keeper, NamedBlob[]][] = [
     ['index', worktrees.flatMap((worktree) => indexBlobs(repo, worktree))],
-    ['refs', reachableBlobs(git, ['--all'])],
+    ['refs', [...reachableBlobs(git, ['--all']), ...blobsOfTreeRefs(git)]],
     ['reflogs', reachableBlobs(git, ['--reflog', ...states, '--not', '--all'])],
   ];
   const seen = new Map<string, { keeper: Keeper; name: string }>();
@@ -90,6 +90,25 @@ function reachableBlobs(git: Git, from: readonly string[]): NamedBlob[] {
     for (const id of match?.slice(1) ?? []) if (!/^0+$/.test(id)) found.set(id, words[i + 1]!);
   });
   return [...found].map(([id, name]) => ({ id, name }));
+}
+
+/** Pointer and lock files of trees that a ref or tag names itself, without a commit. */
+function blobsOfTreeRefs(git: Git): NamedBlob[] {
+  const listed = git.output([
+    'for-each-ref',
+    '--format=%(objecttype) %(objectname) %(*objecttype) %(*objectname)',
+  ]);
+  const trees = new Set([...listed.matchAll(/\btree ([0-9a-f]{40,64})\b/g)].map((match) => match[1]!));
+  return [...trees].flatMap((tree) =>
+    git
+      .output(['ls-tree', '-r', '-z', '--full-tree', tree])
+      .split('\0')
+      .flatMap((line) => {
+        const match = /^100[0-7]{3} blob ([0-9a-f]+)\t(.+)$/s.exec(line);
+        const isData = match?.[2] === lockFileName || match?.[2]?.endsWith('.dv');
+        return isData ? [{ id: match![1]!, name: match![2]! }] : [];
+      }),
+  );
 }
 
 /** What git's index of a worktree holds, all sides of a conflict included. */

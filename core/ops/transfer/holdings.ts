@@ -8,6 +8,7 @@ import type { Remote } from '../../store/remote.ts';
 import { blobKey, packKey, readIdentity } from '../../store/remote-layout.ts';
 import { RemoteState } from '../../store/remote-state.ts';
 import type { Repo } from '../../store/repo.ts';
+import { noGarbage, readGcState, UsablePlaces } from './gc-state.ts';
 import { loadIndexes } from './known.ts';
 import { readPlaced } from './receive.ts';
 
@@ -35,6 +36,8 @@ export interface Holdings {
 interface Held {
   readonly remote: Remote;
   readonly table: PlaceTable;
+  /** Without what its own garbage collection is about to take. */
+  readonly usable: UsablePlaces;
   /** Key → bytes, of packs and blobs that are there. */
   readonly sizes: ReadonlyMap<string, number>;
 }
@@ -59,8 +62,8 @@ export async function askRemotes(
       unasked.push({ remote: name, reason: error.message });
     }
   }
-  const confirmed = ({ table, sizes }: Held, digest: Digest) =>
-    table
+  const confirmed = ({ usable, sizes }: Held, digest: Digest) =>
+    usable
       .places(digest)
       .some(({ pack, offset, length }) =>
         pack === undefined ? sizes.has(blobKey(digest)) : (sizes.get(packKey(pack)) ?? -1) >= offset + length,
@@ -92,10 +95,11 @@ async function askOne(
   if (identity === undefined) return undefined;
   const state = new RemoteState(repo.dvDir, remote.url);
   state.bindTo(identity.id);
-  const { table } = await loadIndexes(remote, state, { report, signal });
+  const { table, epoch } = await loadIndexes(remote, state, { report, signal });
+  const usable = new UsablePlaces(table, epoch === undefined ? noGarbage : await readGcState(remote, signal));
   const sizes = new Map<string, number>();
   for (const prefix of ['packs/', 'blobs/']) {
     for await (const { key, sizeBytes } of remote.list(prefix, { signal })) sizes.set(key, sizeBytes);
   }
-  return { remote, table, sizes };
+  return { remote, table, usable, sizes };
 }

@@ -9,7 +9,7 @@ test(`two push, one pulls, one collects garbage: every root is complete (seed ${
   timeout: (seconds + 300) * 1000,
 }, async () => {
   const outcome = await runGcRace((folder) => openDirectoryRemote(folder), {
-    ...{ seconds, graceMs: Math.min(2000, (seconds * 1000) / 8), seed },
+    ...{ seconds, graceMs: Math.min(2000, (seconds * 1000) / 32), seed },
   });
   console.log(JSON.stringify(outcome));
   expect(outcome.incomplete).toEqual([]);

@@ -183,6 +183,18 @@ test('branches, tags, remote branches, notes and any other ref keep the data of 
   expect(await isKept(world, kept[0]!)).toBe(true);
 });
 
+test('a tag on a folder of git’s, without a commit, keeps what it names', async () => {
+  await using world = await dataRepo({ 'x/a': 'x' }, ['x']);
+  const digest = await record(world, 'deep/f.bin', 'tagged');
+  await world.git('add', '--all');
+  const tree = (await world.git('write-tree')).trim();
+  await world.git('tag', '--annotate', '--message', 'm', 'folder', tree);
+  await forget(world, 'deep/f.bin');
+  expect(await isKept(world, digest)).toBe(true);
+  await world.git('tag', '--delete', 'folder');
+  expect(await isKept(world, digest)).toBe(false);
+});
+
 test('reflogs, of HEAD and of branches, keep what a reset dropped', async () => {
   await using world = await dataRepo({ 'x/a': 'x' }, ['x']);
   const digest = await record(world, 'f.bin', 'dropped');

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { fetch } from '../../../core/ops/fetch.ts';
+import { gc } from '../../../core/ops/gc.ts';
 import { push } from '../../../core/ops/push.ts';
 import { type RemoteGcOptions, type RemoteGcResult, remoteGc } from '../../../core/ops/remote-gc.ts';
 import type { Remote } from '../../../core/store/remote.ts';
@@ -139,6 +140,22 @@ test('a pusher does not rely on what is condemned', async () => {
   // Its ref came late, but in time for its root.
   await world.git('branch', 'side', side);
   await collectAll(world, remote);
+});
+
+test('what a remote has condemned it does not confirm to hold: the cache keeps it', async () => {
+  const remote = openMemoryRemote();
+  await using world = await twoBranches(remote);
+  await dropSide(world);
+  await world.git('reflog', 'expire', '--expire=now', '--all');
+  const local = () =>
+    gc(world.open(), {
+      ...{ apply: false, olderThanMs: 0, force: false, skipBroken: false, usedBy: undefined, env: world.env },
+      remotes: [{ name: 'origin', open: async () => remote }],
+    });
+  expect(await local()).toMatchObject({ removed: { objects: 2 }, kept: { onlyHere: { objects: 0 } } });
+  await collect(world, remote);
+  await collect(world, remote);
+  expect(await local()).toMatchObject({ removed: { objects: 0 }, kept: { onlyHere: { objects: 2 } } });
 });
 
 test('what a ref needs again is spared', async () => {
