@@ -133,9 +133,8 @@ async function inCopy<Result>(world: TestRepo, run: (root: string) => Promise<Re
   const base = mkdtempSync(join(tmpdir(), 'dv-crash-'));
   try {
     execFileSync('cp', ['-a', `${world.root}/.`, join(base, 'repo')]);
-    if (existsSync(join(world.outside, 'remote'))) {
-      execFileSync('cp', ['-a', join(world.outside, 'remote'), join(base, 'remote')]);
-    }
+    const remote = join(dirname(world.root), 'remote');
+    if (existsSync(remote)) execFileSync('cp', ['-a', remote, join(base, 'remote')]);
     const root = join(base, 'repo');
     // The copies have other inodes: a look at them makes the stat index know them, once they are old enough.
     await new Promise((resolve) => setTimeout(resolve, 25));
