@@ -8,6 +8,7 @@ import { systemCode } from '../errors.ts';
 import { pointerPathOf } from '../model/pointer.ts';
 import { joinPaths, parentOf, parseRepoPath, type RepoPath } from '../model/repo-path.ts';
 import { flushFolder, temporaryName, writeFileAtomic } from './atomic.ts';
+import { explainWriteFailure } from './cache-writer.ts';
 import { flushFiles } from './flush.ts';
 import { ensureIgnored, removeIgnored } from './gitignore.ts';
 import { materialise } from './materialise.ts';
@@ -143,6 +144,7 @@ const renameAgeMs = 30;
 /**
  * Moves the data by a rename, or where that cannot be done (another file system is mounted there) by a copy.
  * @param copied called when the copy is complete and durable, before it gets its name.
+ * @throws {DvError} disk-full, not-writable; the same command goes on from here
  * @returns undefined after a rename; after a copy, what removes the original.
  */
 async function moveData(repo: Repo, move: Move, copied: () => void): Promise<(() => void) | undefined> {
@@ -156,13 +158,18 @@ async function moveData(repo: Repo, move: Move, copied: () => void): Promise<(()
   } catch (error) {
     if (systemCode(error) !== 'EXDEV') throw error;
   }
-  cpSync(from, copy, {
-    recursive: true,
-    preserveTimestamps: true,
-    verbatimSymlinks: true,
-    errorOnExist: true,
-  });
-  await flushFiles(copy, filesBelow(repo, move.copy));
+  try {
+    cpSync(from, copy, {
+      recursive: true,
+      preserveTimestamps: true,
+      verbatimSymlinks: true,
+      errorOnExist: true,
+    });
+    await flushFiles(copy, filesBelow(repo, move.copy));
+  } catch (error) {
+    rmSync(copy, { recursive: true, force: true });
+    throw explainWriteFailure(error, to);
+  }
   copied();
   renameSync(copy, to);
   flushFolder(dirname(to));

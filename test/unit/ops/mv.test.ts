@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -8,6 +9,7 @@ import { capture } from '../../../core/store/capture.ts';
 import { newMove, writeJournal } from '../../../core/store/moves.ts';
 import { addPaths, checkoutAll, someFiles, states } from '../../support/data.ts';
 import { type TestRepo, testRepo } from '../../support/repo.ts';
+import { canMountSmallDisk } from '../../support/small-disk.ts';
 
 const move = (repo: TestRepo, ...paths: string[]) =>
   mv(repo.open(), paths.slice(0, -1) as RepoPath[], paths.at(-1) as RepoPath);
@@ -106,6 +108,45 @@ test('lines of stages.yaml that name the old path are named', async () => {
     { file: 'stages.yaml', line: 4, path: 'data/train' },
     { file: 'stages.yaml', line: 5, path: 'data/train' },
   ]);
+});
+
+describe.skipIf(!canMountSmallDisk())('onto another file system', () => {
+  /** A repository in whose folder `disk` another file system is mounted. */
+  async function withDisk(sizeKiB: number, run: (repo: TestRepo) => Promise<void>): Promise<void> {
+    await using repo = await testRepo({ ...someFiles('data', 9), 'one.bin': 'o', 'disk/x': '' });
+    await addPaths(repo, 'data', 'one.bin');
+    const disk = join(repo.root, 'disk');
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeKiB}k`, 'dv-test', disk]);
+    expect(mounted.status).toBe(0);
+    try {
+      await run(repo);
+    } finally {
+      spawnSync('umount', ['-l', disk]);
+    }
+  }
+
+  test('the data is copied, and then taken away where it was', async () => {
+    await withDisk(1024, async (repo) => {
+      const before = Object.values(repo.tree('data'));
+      await move(repo, 'data', 'one.bin', 'disk');
+      expect(Object.values(repo.tree('disk/data'))).toEqual(before);
+      expect(repo.exists('data') || repo.exists('one.bin')).toBe(false);
+      expect(await states(repo)).toEqual({ 'disk/data': 'clean', 'disk/one.bin': 'clean' });
+    });
+  });
+
+  test('where there is no space for it, it stays where it is', async () => {
+    await withDisk(32, async (repo) => {
+      repo.write('data/large', Buffer.alloc(100_000));
+      await addPaths(repo, 'data');
+      const before = repo.tree('data');
+      expect(await move(repo, 'data', 'disk').catch((error: unknown) => isDvError(error, 'disk-full'))).toBe(
+        true,
+      );
+      expect(repo.tree('data')).toEqual(before);
+      expect(Object.keys(repo.tree('disk')).filter((path) => path.includes('dvtmp'))).toEqual([]);
+    });
+  });
 });
 
 describe('refused, and nothing is changed', () => {
