@@ -62,7 +62,7 @@ export function gcLines(result: GcResult, olderThanMs: number): string[] {
       ? 'nothing to remove'
       : applied
         ? `removed ${goes}`
-        : `could go: ${goes}\nnothing was removed: this was a dry run; dv gc --yes removes`,
+        : `could go: ${goes}\nnothing was removed: this was a dry run; the same with --yes removes`,
   ];
 }
 
