@@ -50,6 +50,8 @@ export interface Config {
   readonly jobs: number | undefined;
   /** Whether commands stage the pointers they write in git's index. */
   readonly autostage: boolean;
+  /** Permission bits that files of the cache have at least, from git's own core.sharedRepository; undefined: as the umask says. */
+  readonly sharedPermissions: number | undefined;
   /** Hooks by event name, where switched on or off. */
   readonly hooks: ReadonlyMap<string, boolean>;
   readonly gc: GcConfig;
@@ -138,6 +140,13 @@ export function buildConfig(sources: readonly ConfigSource[]): Config {
   return draft.finish();
 }
 
+/** What git-config(1) says of core.sharedRepository; a value that git would refuse is left to git. */
+function parseShared(value: string): number | undefined {
+  if (/^(group|true|yes|on|1)$/i.test(value)) return 0o660;
+  if (/^(all|world|everybody|2)$/i.test(value)) return 0o664;
+  return /^0[0-7]{3}$/.test(value) ? Number.parseInt(value, 8) & 0o666 : undefined;
+}
+
 /** Splits `dv.remote.<name>.<field>`; the name may hold dots. */
 function splitRemoteKey(key: string): { name: string; field: RemoteField } | undefined {
   if (!key.startsWith('dv.remote.')) return undefined;
@@ -188,6 +197,7 @@ class ConfigDraft {
   #link: readonly LinkMode[] = ['reflink', 'copy'];
   #jobs: number | undefined;
   #autostage = true;
+  #sharedPermissions: number | undefined;
   #gc = defaultGc;
 
   /** Takes one entry, and says what is wrong with its value if it cannot. */
@@ -212,6 +222,9 @@ class ConfigDraft {
           return `expected a whole number from 1 to ${mostJobs}, found ${quote(value)}`;
         }
         this.#jobs = Number(value);
+        return undefined;
+      case 'core.sharedrepository':
+        this.#sharedPermissions = parseShared(value);
         return undefined;
       case 'dv.autostage': {
         const autostage = parseBoolean(value);
@@ -285,6 +298,7 @@ class ConfigDraft {
       link: this.#link,
       jobs: this.#jobs,
       autostage: this.#autostage,
+      sharedPermissions: this.#sharedPermissions,
       hooks: this.#hooks,
       gc: this.#gc,
     };

@@ -7,6 +7,7 @@ import { makeFolder, temporaryName } from './atomic.ts';
 import { type Cache, hasObject, holdsObject, objectPath } from './cache.ts';
 import { flushFiles, flushFolders } from './flush.ts';
 import { adoptNewObject, newObjectPath, settleObjects, writeNewObject } from './new-objects.ts';
+import { sharePath } from './shared-cache.ts';
 import { writeAll } from './stat-files.ts';
 import type { ThreadPool } from './thread-pool.ts';
 import type { UnpackResult, UnpackTask } from './unpack-objects.ts';
@@ -122,9 +123,9 @@ export class CacheWriter {
     const digests = [...this.#pending];
     if (digests.length === 0) return;
     const folder = this.#folder;
-    const { objectsDir } = this.#cache;
+    const { objectsDir, temporaryDir, sharedPermissions } = this.#cache;
     const slice = (from: number, to: number) =>
-      ({ kind: 'settle', folder, objectsDir, digests: digests.slice(from, to) }) as const;
+      ({ kind: 'settle', folder, objectsDir, sharedPermissions, digests: digests.slice(from, to) }) as const;
     await this.#writing(async () => {
       await flushFiles(
         folder,
@@ -134,6 +135,9 @@ export class CacheWriter {
       else await this.#pool.runSliced('settle', digests.length, slice, () => {});
       // A pointer written next, perhaps on another file system, must not be there before the objects' names are.
       const folders = new Set(digests.map((digest) => dirname(objectPath(this.#cache, digest))));
+      if (sharedPermissions !== undefined) {
+        for (const each of [temporaryDir, objectsDir, ...folders]) sharePath(each, sharedPermissions);
+      }
       await flushFolders(objectsDir, [...folders, objectsDir]);
     });
     this.#pending.clear();

@@ -10,6 +10,8 @@ import { type Digest, digestOf } from '../model/digest.ts';
 export interface Cache {
   readonly objectsDir: string;
   readonly temporaryDir: string;
+  /** Permissions that its files have at least, where several users write to it. */
+  readonly sharedPermissions?: number | undefined;
 }
 
 /** Where an object is or would be. */

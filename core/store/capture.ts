@@ -1,6 +1,6 @@
 /** Workspace → digests: what is at a path now, and (when asked) its bytes in the cache. */
 import { lstatSync } from 'node:fs';
-import { DvError } from '../errors.ts';
+import { DvError, isDvError } from '../errors.ts';
 import { type Report, silent } from '../events.ts';
 import type { Digest } from '../model/digest.ts';
 import type { Pointer } from '../model/pointer.ts';
@@ -129,7 +129,7 @@ export async function captureAll(
       if (files < filesPerBatch && i < paths.length - 1) continue;
       await writer.commit();
       await options.recorded(batch.map(({ found }) => found));
-      for (const { save } of batch) await save?.();
+      for (const { save } of batch) await (options.store || options.record ? save?.() : saveIfPossible(save));
       batch = [];
       files = 0;
     }
@@ -138,6 +138,15 @@ export async function captureAll(
   } finally {
     writer.discard();
     await pool.close();
+  }
+}
+
+/** What only saves time the next time may fail where nothing can be written: a read-only disk can be looked at. */
+async function saveIfPossible(save: Look['save']): Promise<void> {
+  try {
+    await save?.();
+  } catch (error) {
+    if (!isDvError(explainWriteFailure(error, ''))) throw error;
   }
 }
 

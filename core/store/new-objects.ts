@@ -8,6 +8,7 @@ import { systemCode } from '../errors.ts';
 import type { Digest } from '../model/digest.ts';
 import { makeFolder } from './atomic.ts';
 import { objectPath } from './cache.ts';
+import { sharePath } from './shared-cache.ts';
 import { writeAll } from './stat-files.ts';
 
 /**
@@ -68,12 +69,16 @@ export interface SettleTask {
   readonly folder: string;
   readonly objectsDir: string;
   readonly digests: readonly Digest[];
+  /** See `Cache`. */
+  readonly sharedPermissions?: number | undefined;
 }
 
 /** Renames new objects into the cache. */
 export function settleObjects(task: SettleTask): Record<string, never> {
   for (const digest of task.digests) {
     const path = objectPath(task, digest);
+    if (task.sharedPermissions !== undefined)
+      sharePath(newObjectPath(task.folder, digest), task.sharedPermissions);
     withFolder(path, () => renameSync(newObjectPath(task.folder, digest), path));
   }
   return {};

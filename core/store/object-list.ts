@@ -62,7 +62,10 @@ export async function listObjects(
     for (const name of listFolder(folder)) {
       if (!/^[0-9a-f]{62}$/.test(name)) continue;
       const info = statSync(`${folder}/${name}`, { throwIfNoEntry: false });
-      if (info?.isFile()) list.add(prefix + name, info.size, info.mtimeMs);
+      // One with a workspace file, an object has the file's time; when it came here is then only in its ctime.
+      const timeMs =
+        info === undefined || info.nlink === 1 ? (info?.mtimeMs ?? 0) : Math.max(info.mtimeMs, info.ctimeMs);
+      if (info?.isFile()) list.add(prefix + name, info.size, timeMs);
     }
   }
   return list;

@@ -22,6 +22,8 @@ export interface Repo {
   readonly indexDir: string;
   /** Content-addressed objects. */
   readonly objectsDir: string;
+  /** Permissions that files of the cache have at least, where several users write to it. */
+  readonly sharedPermissions?: number | undefined;
   /** Half-written things; on the same file system as the objects. */
   readonly temporaryDir: string;
   readonly config: Config;
@@ -47,6 +49,7 @@ export function openRepo(surroundings: Surroundings): Repo {
     dvDir,
     indexDir: join(gitDir, 'dv', 'index'),
     objectsDir: join(cacheDir, 'objects'),
+    sharedPermissions: config.sharedPermissions,
     temporaryDir: join(cacheDir, 'tmp'),
     config,
     git,

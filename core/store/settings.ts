@@ -66,9 +66,9 @@ function readIfAllowed(file: string): string | undefined {
   }
 }
 
-/** What git says of `dv.*`, with includes, worktree settings and `-c` resolved. */
+/** What git says of `dv.*` and of its own setting that matters here, with includes, worktree settings and `-c` resolved. */
 function askGit(git: Git): ConfigSource {
-  const args = ['config', '--null', '--get-regexp', '^dv\\.'];
+  const args = ['config', '--null', '--get-regexp', '^(dv\\.|core\\.sharedrepository$)'];
   const { status, stdout, stderr } = git.run(args);
   // 1: no such key.
   if (status > 1) throw new DvError('git-failed', { command: 'git config', status, output: stderr });

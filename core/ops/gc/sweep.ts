@@ -83,7 +83,7 @@ function removeOne(cache: Pick<Cache, 'objectsDir'>, aside: string, { digest, ti
     if (systemCode(error) === 'ENOENT') return false;
     throw error;
   }
-  if (lstatSync(aside).mtimeMs !== timeMs) {
+  if (lstatSync(aside).mtimeMs > timeMs) {
     withFolder(path, () => renameSync(aside, path));
     return false;
   }

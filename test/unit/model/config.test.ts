@@ -30,6 +30,7 @@ test('without any setting the defaults stand', () => {
     link: ['reflink', 'copy'],
     jobs: undefined,
     autostage: true,
+    sharedPermissions: undefined,
     hooks: new Map(),
     gc: { pruneExpireMs: 14 * 86_400_000, remoteGraceMs: 7 * 86_400_000 },
   } satisfies Config);
@@ -76,6 +77,7 @@ test('every setting is taken from where it may stand', () => {
     link: ['hardlink', 'copy'],
     jobs: 4,
     autostage: false,
+    sharedPermissions: undefined,
     hooks: new Map([
       ['post-checkout', false],
       ['pre-push', true],

@@ -98,6 +98,7 @@ test('a .dvconfig with every setting is read as pinned', () => {
     cacheDir: undefined,
     link: ['hardlink', 'copy'],
     jobs: 4,
+    sharedPermissions: undefined,
     autostage: false,
     hooks: new Map([
       ['pre-push', true],
