@@ -147,15 +147,17 @@ test('the document’s valid and invalid paths are so', () => {
 
 test('the document’s keys may stand in .dvconfig, or not, as it says', () => {
   const rows = [...document.matchAll(/^\| `(dv\.[^`]+)` \|.*\| (yes|no)\b[^|]*\| [^|]*\|$/gm)];
-  expect(rows.length).toBe(10);
+  expect(rows.length).toBe(18);
   const values: Record<string, string> = {
     'dv.jobs': '2',
     'dv.autostage': 'no',
     'dv.cache.link': 'copy',
     'dv.remote.<name>.endpoint': 'https://host',
+    'dv.remote.<name>.sse': 'aws:kms',
+    'dv.remote.<name>.storageClass': 'STANDARD_IA',
   };
   for (const [, name, allowed] of rows) {
-    const key = name!.replace('<event>', 'pre-push').replace('<name>', 'origin').replace('R', 'r');
+    const key = name!.replace('<event>', 'pre-push').replace('<name>', 'origin').toLowerCase();
     const entries = [{ key, value: values[name!] ?? 'on', line: 1 }];
     const read = () => buildConfig([{ file: '.dvconfig', tracked: true, entries }]);
     if (allowed === 'yes') expect(read, key).not.toThrow();
