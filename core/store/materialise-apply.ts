@@ -18,9 +18,11 @@ import { sameEntry } from '../model/tree.ts';
 import { HeldFolders } from './held-folders.ts';
 import { chooseLinkMode } from './link.ts';
 import { type Plan, pathOf, type Work } from './materialise-plan.ts';
+import { aliasAmong } from './name-aliases.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, putStat, statMissing, statWidth } from './stat-files.ts';
 import { isTrusted, removeStatIndex, saveStatIndex, unknownStamp } from './stat-index.ts';
+import { appearedReason } from './write-files.ts';
 
 /** Carries a plan out: deletions, folders, files, then the stat index. */
 export async function applyPlan(repo: Repo, plan: Plan, work: Work): Promise<void> {
@@ -187,6 +189,7 @@ async function writeAll(repo: Repo, job: Writing, work: Work): Promise<void> {
   const report = work.report ?? silent;
   work.mark();
   const link = chooseLinkMode(repo);
+  const wanted = () => changes.flatMap(({ path, after }) => (after === undefined ? [] : [path]));
   const totalBytes = writes.reduce((sum, i) => sum + changes[i]!.after!.sizeBytes, 0);
   const damaged = new Set<Digest>();
   let files = 0;
@@ -212,7 +215,11 @@ async function writeAll(repo: Repo, job: Writing, work: Work): Promise<void> {
     (from, result) => {
       const failed = new Set(result.reasons.map(([k]) => k));
       for (const [k, reason] of result.reasons) {
-        work.outcome.failures.push({ path: pathOf(plan.target, changes[writes[from + k]!]!), reason });
+        const change = changes[writes[from + k]!]!;
+        const alias = reason === appearedReason ? aliasAmong(wanted(), change.path) : undefined;
+        const told =
+          alias === undefined ? reason : `${change.path} and ${alias} are one name on this file system`;
+        work.outcome.failures.push({ path: pathOf(plan.target, change), reason: told });
       }
       for (const digest of result.damaged) damaged.add(digest);
       for (let k = 0; k * statWidth < result.columns.length; k++) {

@@ -9,6 +9,7 @@ import { CacheWriter } from './cache-writer.ts';
 import { statAll } from './capture.ts';
 import type { MaterialisedPath, MaterialiseOptions, Saved, Target } from './materialise.ts';
 import type { ListingChange } from './materialise-listing.ts';
+import { respelled } from './name-aliases.ts';
 import { missingObjects } from './objects.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, lookAt, statMissing, statWidth } from './stat-files.ts';
@@ -84,9 +85,25 @@ export async function makePlan(
     else unsure.push(i);
   }
   await decideByContent(repo, { target, changes, actions, columns, unsure, folder }, work);
+  replaceRespelled(changes, actions, columns);
   keepBehindObstacles(repo, { target, changes, actions, folder }, work);
   await saveLastCopies(repo, { target, changes, actions, folder }, work);
   return { target, listing, actions, columns };
+}
+
+/**
+ * `A.png` becomes `a.png`: where both are one file, what is found under the new name is the old file, which is about to be
+ * deleted. It is written anew.
+ */
+function replaceRespelled(changes: readonly TreeChange[], actions: Action[], columns: Float64Array): void {
+  const seen = (wanted: (i: number) => boolean) =>
+    changes.flatMap(({ path }, i) => (wanted(i) ? [{ i, path, inode: columns[i * statWidth + 3]! }] : []));
+  const going = seen((i) => actions[i] === 'delete');
+  if (going.length === 0) return;
+  const found = seen(
+    (i) => (actions[i] === 'adopt' || actions[i] === 'keep') && changes[i]!.before === undefined,
+  );
+  for (const k of respelled(going, found)) actions[found[k]!.i] = 'replace';
 }
 
 const isSame = (change: TreeChange) =>

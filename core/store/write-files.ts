@@ -249,12 +249,15 @@ function umask(): number {
   return mask;
 }
 
+/** Why a file was not written where there was none when the plan was made. */
+export const appearedReason = 'something was put there in the meantime; it was kept';
+
 /** Something that appeared after the plan was made is somebody's new file: it is not replaced. */
 function refuseExisting(path: string): void {
   const there = lstatSync(path, { throwIfNoEntry: false });
   // A link of dv's own whose object was gone when the plan was made is no file of anybody's.
   if (there?.isSymbolicLink() && linkedObject(path) !== undefined) return;
   if (there !== undefined) {
-    throw new Error('something was put there in the meantime; it was kept');
+    throw new Error(appearedReason);
   }
 }

@@ -1,8 +1,19 @@
 /** Names and files that are unusual, through the built `dv`: kept exactly, or named while the others go on. */
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { canBeAnother, dvAs, giveTo, nobody } from '../support/another-user.ts';
 import { mainScript, type TestRepo, testRepo } from '../support/repo.ts';
@@ -258,3 +269,29 @@ test('the two spellings of a letter are two names, and renaming one to the other
   await away(repo, 'data');
   expect(readdirSync(join(repo.root, 'data'))).toEqual(['cafe\u0301']);
 });
+
+test('a file larger than the memory it may take is streamed all the way', async () => {
+  await using repo = await testRepo();
+  const sizeMiB = 400;
+  mkdirSync(join(repo.root, 'data'));
+  spawnSync('truncate', ['-s', `${sizeMiB}M`, join(repo.root, 'data/big')]);
+  const peak = join(repo.outside, 'peak');
+  const preload = fileURLToPath(new URL('../support/peak-memory.cjs', import.meta.url));
+  const env = { NODE_OPTIONS: `--require ${preload}`, DV_TEST_PEAK: peak };
+  const peakMiB = async (...args: string[]) => {
+    const outcome = await repo.run(process.execPath, [mainScript, ...args], { env });
+    expect(outcome).toMatchObject({ status: 0 });
+    return Number(readFileSync(peak, 'utf8')) / 1024;
+  };
+  const peaks = [await peakMiB('add', 'data')];
+  await repo.commit('big');
+  rmSync(join(repo.root, 'data'), { recursive: true });
+  peaks.push(await peakMiB('checkout'));
+  await repo.dvOk('remote', 'add', 'store', join(repo.outside, 'store'));
+  peaks.push(await peakMiB('push'));
+  rmSync(join(repo.root, '.git/dv/objects'), { recursive: true });
+  rmSync(join(repo.root, 'data'), { recursive: true });
+  peaks.push(await peakMiB('pull'));
+  expect(statSync(join(repo.root, 'data/big')).size).toBe(sizeMiB << 20);
+  expect(Math.max(...peaks)).toBeLessThan(300);
+}, 120_000);
