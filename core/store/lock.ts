@@ -70,6 +70,8 @@ const readLock = (path: string) => {
 /** What file systems without hard links say. */
 const noLinks = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
 const unfinishedSuffix = '.new';
+/** The lock under which a dead lock is removed. */
+const breakerOf = (path: string) => `${path}.break`;
 
 /**
  * Makes the lock file, unless it is there. Its content is written first and then gets the name, so that a process
@@ -110,6 +112,9 @@ function isDead(path: string, text: string): boolean {
 /** Removes what processes left that were killed while they made a lock. */
 function sweepUnfinished(path: string): void {
   const folder = dirname(path);
+  // Killed when it had removed a dead lock, and not yet its own.
+  const breaker = readLock(breakerOf(path));
+  if (breaker !== undefined && isDead(breakerOf(path), breaker)) rmSync(breakerOf(path), { force: true });
   for (const name of readdirSync(folder)) {
     if (!name.startsWith(`${basename(path)}.`) || !name.endsWith(unfinishedSuffix)) continue;
     const info = statSync(join(folder, name), { throwIfNoEntry: false });
@@ -168,7 +173,7 @@ export async function takeLock(
 
 /** Removes a dead lock under a lock of its own, after making sure it still is the one that was read. */
 function removeDead(path: string, dead: string): void {
-  const guard = `${path}.break`;
+  const guard = breakerOf(path);
   const owner: Owner = { host: hostname(), pid: process.pid, command: 'dv', token: temporaryName() };
   if (!tryLock(guard, owner)) {
     const breaker = readLock(guard);
