@@ -1,12 +1,12 @@
 /** Which tracked data was changed and not recorded, told from the look of the files: for git commit, which waits. */
 import { lstatSync } from 'node:fs';
 import type { RepoPath } from '../model/repo-path.ts';
-import { matchRows, surveyPath } from '../store/capture.ts';
-import { entriesOfIndex } from '../store/capture-index.ts';
+import { entriesOfIndex, matchRows } from '../store/capture-index.ts';
 import { absolutePath, type Repo } from '../store/repo.ts';
 import { fileModeOf, statMissing, statWidth } from '../store/stat-files.ts';
 import { loadStatIndex, looksUnchanged, type StatIndex } from '../store/stat-index.ts';
 import type { Survey } from '../store/survey.ts';
+import { surveyPath } from '../store/survey.ts';
 import { ThreadPool } from '../store/thread-pool.ts';
 import { listTracked } from '../store/tracked.ts';
 

@@ -173,3 +173,20 @@ export async function saveIndex(
     columns,
   });
 }
+
+/** For each path the row of the entry with that path, or -1. Both are sorted. */
+export function matchRows(entries: readonly TreeEntry[], paths: readonly RepoPath[]): Int32Array {
+  const rows = new Int32Array(paths.length).fill(-1);
+  let row = 0;
+  for (let i = 0; i < paths.length; i++) {
+    while (
+      row < entries.length &&
+      entries[row]!.path !== paths[i] &&
+      comparePaths(entries[row]!.path, paths[i]!) < 0
+    ) {
+      row++;
+    }
+    if (row < entries.length && entries[row]!.path === paths[i]) rows[i] = row++;
+  }
+  return rows;
+}

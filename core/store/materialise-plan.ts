@@ -6,7 +6,6 @@ import { joinPaths, parentOf, type RepoPath } from '../model/repo-path.ts';
 import { sameEntry, type TreeChange } from '../model/tree.ts';
 import { type Edited, letGoOfEdited } from './cache-link.ts';
 import { CacheWriter } from './cache-writer.ts';
-import { statAll } from './capture.ts';
 import type { MaterialisedPath, MaterialiseOptions, Saved, Target } from './materialise.ts';
 import type { ListingChange } from './materialise-listing.ts';
 import { respelled } from './name-aliases.ts';
@@ -14,6 +13,7 @@ import { missingObjects } from './objects.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, lookAt, statMissing, statWidth } from './stat-files.ts';
 import { looksUnchanged } from './stat-index.ts';
+import { statAll } from './survey.ts';
 import type { ThreadPool } from './thread-pool.ts';
 
 /** What is to happen to one file, decided before anything is touched. */

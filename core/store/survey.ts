@@ -4,6 +4,8 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RepoPath } from '../model/repo-path.ts';
+import { absolutePath, type Repo } from './repo.ts';
+import { statWidth } from './stat-files.ts';
 import { hashPaths } from './stat-index.ts';
 import {
   type SurveyedPart,
@@ -119,4 +121,39 @@ function cut(root: string, folder: RepoPath): { parts: SurveyPart[]; problems: W
   visit('', ignoreRulesAbove(root, folder));
   flush();
   return { parts, problems };
+}
+
+/** Looks at every file. */
+export async function statAll(
+  pool: ThreadPool,
+  folder: string,
+  paths: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<Float64Array> {
+  const columns = new Float64Array(paths.length * statWidth);
+  await pool.runSliced(
+    'stat',
+    paths.length,
+    (from, to) => ({ kind: 'stat', folder, names: paths.slice(from, to).join('\0') }),
+    (from, result) => columns.set(result.columns, from * statWidth),
+    { signal },
+  );
+  return columns;
+}
+
+/** Lists a path and looks at its files; a single file is listed as `''`. */
+export async function surveyPath(
+  repo: Repo,
+  path: RepoPath,
+  work: { readonly isFolder: boolean; readonly pool: ThreadPool },
+  options: { expected: number; signal: AbortSignal | undefined },
+): Promise<Survey> {
+  if (work.isFolder) return survey(work.pool, { root: repo.root, folder: path, ...options });
+  const paths = ['' as RepoPath];
+  return {
+    paths,
+    problems: [],
+    columns: await statAll(work.pool, absolutePath(repo, path), paths, options.signal),
+    pathsHash: await hashPaths(paths),
+  };
 }
