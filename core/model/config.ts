@@ -55,6 +55,8 @@ export interface Config {
   /** Hooks by event name, where switched on or off. */
   readonly hooks: ReadonlyMap<string, boolean>;
   readonly gc: GcConfig;
+  /** How long a command waits for another one that holds the lock. Milliseconds. */
+  readonly lockTimeoutMs: number;
 }
 
 /** How long what nothing needs is kept. Milliseconds; `Infinity` for ever. */
@@ -199,6 +201,7 @@ class ConfigDraft {
   #autostage = true;
   #sharedPermissions: number | undefined;
   #gc = defaultGc;
+  #lockTimeoutMs = 30_000;
 
   /** Takes one entry, and says what is wrong with its value if it cannot. */
   set(entry: ConfigEntry, tracked: boolean): string | undefined {
@@ -232,6 +235,11 @@ class ConfigDraft {
         this.#autostage = autostage;
         return undefined;
       }
+      case 'dv.locktimeout':
+        if (!/^[0-9]{1,5}$/.test(value))
+          return `expected a whole number of seconds up to 99999, found ${quote(value)}`;
+        this.#lockTimeoutMs = Number(value) * 1000;
+        return undefined;
       case 'dv.gc.pruneexpire':
       case 'dv.gc.remotegrace': {
         const age = parseAge(value);
@@ -301,6 +309,7 @@ class ConfigDraft {
       sharedPermissions: this.#sharedPermissions,
       hooks: this.#hooks,
       gc: this.#gc,
+      lockTimeoutMs: this.#lockTimeoutMs,
     };
   }
 }

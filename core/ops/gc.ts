@@ -256,7 +256,7 @@ async function lockAll(users: readonly User[], signal: AbortSignal | undefined):
         .sort();
       if (open.length === 0) return locks;
       for (const gitDir of open) {
-        locks.push(await takeLock({ gitDir }, 'dv gc', signal));
+        locks.push(await takeLock({ gitDir, config: users[0]!.repo.config }, 'dv gc', signal));
         held.add(gitDir);
       }
     }

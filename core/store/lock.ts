@@ -2,10 +2,12 @@
  * One writer per worktree. The lock is a file made exclusively, as git's are; it names its owner, so that a
  * lock whose process is gone can be told from one that is held.
  */
+
 import { existsSync, linkSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { DvError, systemCode } from '../errors.ts';
+import type { Config } from '../model/config.ts';
 import { makeFolder, temporaryName } from './atomic.ts';
 import { explainWriteFailure } from './cache-writer.ts';
 import { forgetFollowed } from './followed.ts';
@@ -131,7 +133,7 @@ function sweepUnfinished(path: string): void {
  * @throws {DvError} locked, not-writable, disk-full
  */
 export async function takeLock(
-  repo: Pick<Repo, 'gitDir'>,
+  repo: Pick<Repo, 'gitDir'> & { readonly config?: Pick<Config, 'lockTimeoutMs'> },
   command: string,
   signal?: AbortSignal,
   name = 'lock',
@@ -143,7 +145,7 @@ export async function takeLock(
     throw explainWriteFailure(error, path);
   }
   const owner: Owner = { host: hostname(), pid: process.pid, command, token: temporaryName() };
-  const giveUpAt = Date.now() + patienceMs;
+  const giveUpAt = Date.now() + (repo.config?.lockTimeoutMs ?? patienceMs);
   for (let waitMs = 5; !tryLock(path, owner); waitMs = Math.min(waitMs * 2, 200)) {
     const text = readLock(path);
     if (text !== undefined && isDead(path, text)) {

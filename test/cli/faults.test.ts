@@ -264,9 +264,10 @@ test('an add while a checkout goes on names who holds the lock', async () => {
   const { hostname } = await import('node:os');
   const owner = { host: hostname(), pid: process.pid, command: 'dv checkout', token: 't' };
   repo.write('.git/dv/lock', JSON.stringify(owner));
+  await repo.git('config', 'dv.lockTimeout', '1');
   const { status, stderr } = await repo.dv('add', 'data');
   expect([status, stderr]).toEqual([11, expect.stringContaining(`dv checkout (process ${process.pid}`)]);
-}, 90_000);
+});
 
 test('a flipped bit in the cache is never checked out, and is named', async () => {
   await using repo = await testRepo(files);

@@ -33,6 +33,7 @@ test('without any setting the defaults stand', () => {
     sharedPermissions: undefined,
     hooks: new Map(),
     gc: { pruneExpireMs: 14 * 86_400_000, remoteGraceMs: 7 * 86_400_000 },
+    lockTimeoutMs: 30_000,
   } satisfies Config);
 });
 
@@ -83,6 +84,7 @@ test('every setting is taken from where it may stand', () => {
       ['pre-push', true],
     ]),
     gc: { pruneExpireMs: 14 * 86_400_000, remoteGraceMs: 7 * 86_400_000 },
+    lockTimeoutMs: 30_000,
   } satisfies Config);
 });
 

@@ -105,6 +105,7 @@ test('a .dvconfig with every setting is read as pinned', () => {
       ['post-checkout', false],
     ]),
     gc: { pruneExpireMs: 14 * 86_400_000, remoteGraceMs: 7 * 86_400_000 },
+    lockTimeoutMs: 30_000,
   } satisfies Config);
 });
 
@@ -147,7 +148,7 @@ test('the document’s valid and invalid paths are so', () => {
 
 test('the document’s keys may stand in .dvconfig, or not, as it says', () => {
   const rows = [...document.matchAll(/^\| `(dv\.[^`]+)` \|.*\| (yes|no)\b[^|]*\| [^|]*\|$/gm)];
-  expect(rows.length).toBe(18);
+  expect(rows.length).toBe(21);
   const values: Record<string, string> = {
     'dv.jobs': '2',
     'dv.autostage': 'no',
