@@ -5,6 +5,7 @@ import type { Report } from '../events.ts';
 import type { Pointer } from '../model/pointer.ts';
 import { isWithin, type RepoPath } from '../model/repo-path.ts';
 import { diffEntries, readTree, type TreeChange } from '../model/tree.ts';
+import { stageOutputs } from '../pipeline/lock-file.ts';
 import { stagesFileName } from '../pipeline/stage.ts';
 import { hasObject, readObject } from '../store/cache.ts';
 import { type Captured, capture } from '../store/capture.ts';
@@ -15,7 +16,7 @@ import { listUncommitted } from '../store/uncommitted.ts';
 import type { OpenConflict } from './conflicts.ts';
 import { type HeadChange, startHeadLook } from './head-changes.ts';
 import type { StageStatus } from './repro.ts';
-import { listWorkspaceData } from './workspace-data.ts';
+import { joinData } from './workspace-data.ts';
 
 /** How the files at a tracked path stand to its pointer. */
 export type PathState = 'clean' | 'modified' | 'missing' | 'uncommitted' | 'not-in-cache' | 'unreadable';
@@ -61,7 +62,8 @@ export interface StatusOptions {
 export async function status(repo: Repo, options: StatusOptions): Promise<StatusResult> {
   const lookAtHead = startHeadLook(repo);
   const { broken, unmerged, tracked, untracked } = listTracked(repo);
-  const data = broken.length === 0 ? listWorkspaceData(repo) : listTracked(repo).tracked;
+  // With broken pointers, what stages wrote cannot be told from what they stand for.
+  const data = joinData(tracked, broken.length === 0 ? stageOutputs(repo) : []);
   const wanted = (path: RepoPath) => options.paths?.some((prefix) => isWithin(path, prefix)) ?? true;
   for (const path of options.paths ?? []) {
     if (

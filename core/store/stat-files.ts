@@ -38,14 +38,16 @@ export interface StatTask {
   readonly names: string;
 }
 
-/** `statWidth` numbers per file. */
+/** Looks at the files of a task. */
 export function statFiles(task: StatTask): { columns: Float64Array } {
-  const names = task.names.split('\0');
+  return { columns: statPaths(task.folder, task.names.split('\0')) };
+}
+
+/** Looks at files below an absolute folder. @returns `statWidth` numbers per file. */
+export function statPaths(folder: string, names: readonly string[]): Float64Array {
   const columns = new Float64Array(names.length * statWidth);
-  for (let i = 0; i < names.length; i++) {
-    putStat(columns, i, lookAt(absolute(task.folder, names[i]!)));
-  }
-  return { columns };
+  for (let i = 0; i < names.length; i++) putStat(columns, i, lookAt(absolute(folder, names[i]!)));
+  return columns;
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import type { RepoPath } from '../model/repo-path.ts';
-import { statFiles } from './stat-files.ts';
+import { statPaths } from './stat-files.ts';
 import { type WalkProblem, walk } from './walk.ts';
 
 /** A subfolder to list with all below it, or files whose names (separated by NUL) are known. */
@@ -30,10 +30,10 @@ export interface SurveyedPart {
   readonly problems: readonly WalkProblem[];
 }
 
-/** Takes parts and surveys them until none is left, or the time is over. @param untilMs of `performance.now()`. */
+/** Takes parts and surveys them until none is left, or the time is over. @param untilMs of `Date.now()`. */
 export function surveyParts(task: SurveyTask, untilMs = Number.POSITIVE_INFINITY): { parts: SurveyedPart[] } {
   const parts: SurveyedPart[] = [];
-  while (parts.length === 0 || performance.now() < untilMs) {
+  while (parts.length === 0 || Date.now() < untilMs) {
     const part = Atomics.add(task.taken, 0, 1);
     if (part >= task.parts.length) break;
     parts.push({ part, ...surveyPart(task, task.parts[part]!) });
@@ -46,16 +46,9 @@ export function surveyPart(
   { root, folder }: Pick<SurveyTask, 'root' | 'folder'>,
   part: SurveyPart,
 ): Omit<SurveyedPart, 'part'> {
-  let problems: readonly WalkProblem[] = [];
-  let names: string;
-  if ('names' in part) names = part.names;
-  else {
-    const walked = walk(root, folder, part.below);
-    if (walked.paths.length === 0)
-      return { names: undefined, columns: new Float64Array(0), problems: walked.problems };
-    names = walked.paths.join('\0');
-    problems = walked.problems;
-  }
-  const { columns } = statFiles({ kind: 'stat', folder: join(root, folder), names });
-  return { names, columns, problems };
+  const walked =
+    'names' in part ? { paths: part.names.split('\0'), problems: [] } : walk(root, folder, part.below);
+  const { paths, problems } = walked;
+  const names = paths.length === 0 ? undefined : paths.join('\0');
+  return { names, columns: statPaths(join(root, folder), paths), problems };
 }

@@ -83,9 +83,10 @@ async function surveyTogether(
   const others = pool.runBeside<'survey'>(task).map((running) => running.then(keep));
   for (const other of others) other.catch(() => {});
   while (Atomics.load(taken, 0) < parts.length) {
-    keep(surveyParts(task, performance.now() + turnMs));
+    // Before the first part, too: the others get the task only when this thread lets go.
     await nextTurn();
     signal?.throwIfAborted();
+    keep(surveyParts(task, Date.now() + turnMs));
   }
   // A thread that took nothing, perhaps since it only now starts, is not waited for.
   if (done.includes(undefined)) await Promise.all(others);

@@ -72,32 +72,29 @@ export function listLevel(root: string, folder: RepoPath, below: string, outer: 
   const rules = entries.some((entry) => entry.name === ignoreFileName) ? addRules(outer, root, here) : outer;
   const items: { path: RepoPath; isFolder: boolean; key: string }[] = [];
   let garbled = false;
+  let isSorted = true;
+  let previous = '';
   for (const entry of entries) {
     const { name } = entry;
     if (name.endsWith(workspaceTemporarySuffix)) continue;
     const path = (below === '' ? name : `${below}/${name}`) as RepoPath;
     const isFolder = entry.isDirectory();
     if (rules !== ignoreNothing && rules.isIgnored(`${here}/${name}`, isFolder)) continue;
-    if (name.includes('\ufffd') && !isExactName(absolute, name)) {
-      garbled = true;
-      continue;
-    }
-    if (isDotGit(name)) {
-      problems.push({
-        path,
-        reason: 'it is part of another git repository, which cannot be tracked as data',
-      });
-      continue;
-    }
-    const problem = pathProblem(name);
-    if (problem !== undefined) problems.push({ path, reason: problem });
+    const isPlain = plainName.test(name);
+    const problem = isPlain ? undefined : nameProblem(absolute, name);
+    if (problem === notUtf8) garbled = true;
+    else if (problem !== undefined) problems.push({ path, reason: problem });
     else if (isFolder || entry.isFile() || entry.isSymbolicLink()) {
       // A folder sorts as its name with a slash, so that a whole walk comes out in the order of full paths.
-      items.push({ path, isFolder, key: isFolder ? `${name}/` : name });
+      const key = isFolder ? `${name}/` : name;
+      // Most systems give names in order. Plain ones compare as their bytes do.
+      isSorted &&= isPlain && previous < key;
+      previous = key;
+      items.push({ path, isFolder, key });
     } else problems.push({ path, reason: 'it is neither a file, a folder nor a link' });
   }
   if (garbled) problems.push(...foreignNames(absolute, below));
-  items.sort((a, b) => comparePaths(a.key, b.key));
+  if (!isSorted) items.sort((a, b) => comparePaths(a.key, b.key));
   return { items, problems, rules };
 }
 
@@ -120,6 +117,19 @@ export function walk(root: string, folder: RepoPath, below = ''): Walked {
   };
   visit(below, ignoreRulesAbove(root, below === '' ? folder : joinPaths(folder, below)));
   return { paths, problems };
+}
+
+/** Names that need no closer look: nearly all there are. */
+const plainName = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
+
+/** Stands for the reason that is told with the name's bytes. */
+const notUtf8 = 'not UTF-8';
+
+/** Why a name may not be part of a listing. @param folder absolute, where it is. */
+function nameProblem(folder: string, name: string): string | undefined {
+  if (name.includes('\ufffd') && !isExactName(folder, name)) return notUtf8;
+  if (isDotGit(name)) return 'it is part of another git repository, which cannot be tracked as data';
+  return pathProblem(name);
 }
 
 /** Whether a name with replacement characters really has them, rather than bytes that are no UTF-8. */
