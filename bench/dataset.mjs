@@ -1,7 +1,7 @@
 // The files every tool gets: incompressible bytes that follow from a file's number and version, so that what a
 // tool gives back can be compared with what it was given without keeping a copy.
 import { createCipheriv } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const filesPerFolder = 500;
@@ -40,10 +40,13 @@ export class Dataset {
     }
   }
 
-  /** Rewrites 2 % of the files in their second version. */
+  /** Replaces 2 % of the files by their second version. New files, as a write into a hard link would change the store's. */
   change(folder) {
-    for (let index = 0; index < this.files; index += changeEvery)
-      writeFileSync(join(folder, this.path(index)), this.content(index, 1));
+    for (let index = 0; index < this.files; index += changeEvery) {
+      const file = join(folder, this.path(index));
+      rmSync(file);
+      writeFileSync(file, this.content(index, 1));
+    }
   }
 
   /**
