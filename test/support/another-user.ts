@@ -1,5 +1,9 @@
 /** Running dv as a user without special rights, where the tests run as root and permissions would not bind. */
 import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll } from 'vitest';
 import { mainScript, type Outcome, type TestRepo } from './repo.ts';
 
 /** An identity no file of the machine belongs to; `nobody` on most systems. */
@@ -14,6 +18,23 @@ export function giveTo(repo: TestRepo, uid: number): void {
   if (done.status !== 0) throw new Error(done.stderr.toString());
 }
 
+let copied: string | undefined;
+afterAll(() => {
+  if (copied !== undefined) rmSync(join(dirname(copied), '..', '..'), { recursive: true, force: true });
+  copied = undefined;
+});
+
+/** The built program where every user can read it: the folder this clone lies in may be closed to others. */
+function readableMain(): string {
+  if (copied === undefined) {
+    const folder = mkdtempSync(join(tmpdir(), 'dv-program-'));
+    cpSync(dirname(mainScript), join(folder, 'dist', 'bin'), { recursive: true });
+    chmodSync(folder, 0o755);
+    copied = join(folder, 'dist', 'bin', 'main.js');
+  }
+  return copied;
+}
+
 /** Runs the built `dv` as another user. */
 export function dvAs(
   uid: number,
@@ -23,7 +44,7 @@ export function dvAs(
 ): Promise<Outcome> {
   const script = `umask ${options.umask ?? '022'}; exec "$@"`;
   return new Promise((resolve, reject) => {
-    const child = spawn('sh', ['-c', script, 'sh', process.execPath, mainScript, ...args], {
+    const child = spawn('sh', ['-c', script, 'sh', process.execPath, readableMain(), ...args], {
       cwd: repo.root,
       env: { ...repo.env, ...options.env },
       uid,
