@@ -1,13 +1,14 @@
 /** `dv doctor`: looks at everything dv depends on and says what to mend. Changes nothing but small probes it removes. */
 
 import { spawn } from 'node:child_process';
-import { accessSync, constants, existsSync, readdirSync, statfsSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { systemCode } from '../errors.ts';
 import { withoutSecrets } from '../model/redact.ts';
 import { chooseLinkMode } from '../store/link.ts';
+import { listFolder } from '../store/list-folder.ts';
 import type { Repo } from '../store/repo.ts';
 
 /** One thing that was looked at. */
@@ -80,8 +81,8 @@ function examineGit(repo: Repo): Finding {
 export function measureCache(objectsDir: string): { objects: number; bytes: number } {
   let objects = 0;
   let bytes = 0;
-  for (const folder of listNames(objectsDir)) {
-    for (const name of listNames(join(objectsDir, folder))) {
+  for (const folder of listFolder(objectsDir)) {
+    for (const name of listFolder(join(objectsDir, folder))) {
       // An object can go while we look, when a gc runs.
       const info = statSync(join(objectsDir, folder, name), { throwIfNoEntry: false });
       if (info?.isFile()) {
@@ -91,15 +92,6 @@ export function measureCache(objectsDir: string): { objects: number; bytes: numb
     }
   }
   return { objects, bytes };
-}
-
-function listNames(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return [];
-    throw error;
-  }
 }
 
 const nearestFolder = (path: string): string => (existsSync(path) ? path : nearestFolder(dirname(path)));

@@ -1,9 +1,9 @@
 /** Everything the cache holds, with sizes and times, as columns. */
-import { readdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
-import { systemCode } from '../errors.ts';
 import type { Digest } from '../model/digest.ts';
 import type { Cache } from './cache.ts';
+import { listFolder } from './list-folder.ts';
 
 /** All objects of a cache as they were when they were listed. */
 export class ObjectList {
@@ -35,16 +35,6 @@ export class ObjectList {
     this.#hex.push(hex);
     this.sizes.push(sizeBytes);
     this.times.push(timeMs);
-  }
-}
-
-function listFolder(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    const code = systemCode(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
-    throw error;
   }
 }
 

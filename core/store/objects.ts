@@ -1,9 +1,9 @@
 /** Which of many objects the cache holds. */
-import { lstatSync, readdirSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import xxhash from 'xxhash-wasm';
-import { systemCode } from '../errors.ts';
 import type { Digest } from '../model/digest.ts';
 import { type Cache, hasObject } from './cache.ts';
+import { listFolder } from './list-folder.ts';
 
 /** Above this many it is cheaper to list the cache's folders than to ask for each object. */
 const worthListing = 10_000;
@@ -41,13 +41,4 @@ export async function cacheStamp(cache: Pick<Cache, 'objectsDir'>): Promise<bigi
   }
   const { h64Raw } = await xxhash();
   return h64Raw(new Uint8Array(looks.buffer)) || 1n;
-}
-
-function listFolder(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return [];
-    throw error;
-  }
 }

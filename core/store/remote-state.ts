@@ -8,12 +8,13 @@
  *                 goes on from here
  *   runs          fingerprints of run cache entries that are on both sides, one per line
  */
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemCode } from '../errors.ts';
 import { digestOf, hexOf } from '../model/digest.ts';
 import { type Idx, parseIdx } from '../model/idx.ts';
 import { writeFileAtomic } from './atomic.ts';
+import { listFolder } from './list-folder.ts';
 import { isIdxNamed } from './remote-layout.ts';
 
 /** The folder of one remote's memory. */
@@ -107,11 +108,4 @@ function readBytes(path: string): Buffer | undefined {
 
 const readText = (path: string) => readBytes(path)?.toString();
 
-function listNames(folder: string): string[] {
-  try {
-    return readdirSync(folder).filter((name) => /^[0-9a-f]{64}$/.test(name));
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return [];
-    throw error;
-  }
-}
+const listNames = (folder: string) => listFolder(folder).filter((name) => /^[0-9a-f]{64}$/.test(name));

@@ -4,7 +4,7 @@
  * tracked path and worktree; anything wrong with it and it is not used. Format: docs/format.md.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import xxhash, { type XXHash } from 'xxhash-wasm';
 import { systemCode } from '../errors.ts';
@@ -12,6 +12,7 @@ import { type Digest, digestFromHex, hexOf } from '../model/digest.ts';
 import type { Pointer } from '../model/pointer.ts';
 import type { RepoPath } from '../model/repo-path.ts';
 import { writeFileAtomic } from './atomic.ts';
+import { listFolder } from './list-folder.ts';
 import type { Repo } from './repo.ts';
 import { statMissing, statWidth } from './stat-files.ts';
 
@@ -154,26 +155,17 @@ export async function listStatIndexes(
   repo: Pick<Repo, 'indexDir'>,
 ): Promise<{ file: string; index: StatIndex | undefined }[]> {
   const hash = await loadHash();
-  return listNames(repo.indexDir).map((name) => {
+  return listFolder(repo.indexDir).map((name) => {
     const file = join(repo.indexDir, name);
     return { file, index: readIndexFile(file, hash) };
   });
-}
-
-function listNames(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return [];
-    throw error;
-  }
 }
 
 /** The indexes of placed paths other than these: data dv put here that nothing stands for any more. */
 export async function listOtherPlaced(repo: Repo, paths: Iterable<string>): Promise<StatIndex[]> {
   const known = new Set<string>();
   for (const path of paths) known.add(indexName(path));
-  const names = listNames(repo.indexDir);
+  const names = listFolder(repo.indexDir);
   if (names.length === 0) return [];
   const hash = await loadHash();
   const others: StatIndex[] = [];

@@ -1,9 +1,9 @@
 /** All worktrees of a repository, also those whose folder is away at the moment. */
-import { readdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { systemCode } from '../errors.ts';
 import { mainWorkspace, readIfThere } from './discover.ts';
 import { openGit } from './git.ts';
+import { listFolder } from './list-folder.ts';
 import type { Repo } from './repo.ts';
 
 /** One worktree. Absolute paths. */
@@ -31,15 +31,6 @@ export function listWorktrees(repo: Pick<Repo, 'root' | 'gitDir' | 'commonDir'>)
     found.push({ gitDir, root: own ?? present(linked) });
   }
   return found.sort((a, b) => (a.gitDir < b.gitDir ? -1 : 1));
-}
-
-function listFolder(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return [];
-    throw error;
-  }
 }
 
 /**

@@ -1,10 +1,10 @@
 /** The data that git's history names: pointers and stages.lock of every commit that something still leads to. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { systemCode } from '../../errors.ts';
 import { lockFileName } from '../../pipeline/lock-file.ts';
 import type { Git } from '../../store/git.ts';
 import { openHistory } from '../../store/history.ts';
+import { listFolder } from '../../store/list-folder.ts';
 import type { Repo } from '../../store/repo.ts';
 import type { Worktree } from '../../store/worktrees.ts';
 import { type BrokenText, type DataRoot, type Keeper, rootsInText } from './data-roots.ts';
@@ -145,16 +145,6 @@ function unfinishedIds(git: Git, worktrees: readonly Worktree[]): string[] {
   return sizesOf(git, [...words]).flatMap(({ id, type }) =>
     type === 'commit' || type === 'tag' ? [id] : [],
   );
-}
-
-function listFolder(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    const code = systemCode(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
-    throw error;
-  }
 }
 
 /** What git has under some names; those it does not have are left out. */

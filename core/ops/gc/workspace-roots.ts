@@ -1,11 +1,12 @@
 /** The data that workspaces name: pointers and stages.lock as they stand there, and what stat indexes say dv put there. */
-import { readdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { isDvError, systemCode } from '../../errors.ts';
+import { isDvError } from '../../errors.ts';
 import { digestFromHex } from '../../model/digest.ts';
 import { lockFileName } from '../../pipeline/lock-file.ts';
 import { parseRun } from '../../pipeline/run-cache.ts';
 import { readIfThere } from '../../store/discover.ts';
+import { listFolder } from '../../store/list-folder.ts';
 import type { Repo } from '../../store/repo.ts';
 import { listStatIndexes } from '../../store/stat-index.ts';
 import { listTracked } from '../../store/tracked.ts';
@@ -59,15 +60,6 @@ function unfinishedRoots(folder: string): DataRoot[] {
     if (!info?.isFile() || info.size > mostNoteBytes) return [];
     return digestsIn(readIfThere(file) ?? '', 'workspace', name);
   });
-}
-
-function listFolder(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return [];
-    throw error;
-  }
 }
 
 /** A run cache entry and what it stands for. */
