@@ -108,7 +108,7 @@ export class World {
 
   /** Loses the whole cache. */
   loseCache(): void {
-    rmSync(join(this.repo.root, '.git/dv/objects'), { recursive: true });
+    rmSync(join(this.repo.root, '.git/dv/objects'), { recursive: true, force: true });
   }
 
   /** What differs between the workspace and the model: files at any of the paths, and pointers. */
