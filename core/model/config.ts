@@ -46,6 +46,8 @@ export interface Config {
   readonly cacheDir: string | undefined;
   /** Tried in order. */
   readonly link: readonly LinkMode[];
+  /** So many new objects or more are kept together in a pack, where files are copies; fewer become a file each. */
+  readonly unpackLimit: number;
   /** How many things to do at once; undefined leaves it to each command. */
   readonly jobs: number | undefined;
   /** Whether commands stage the pointers they write in git's index. */
@@ -197,6 +199,7 @@ class ConfigDraft {
   #defaultRemote: string | undefined;
   #cacheDir: string | undefined;
   #link: readonly LinkMode[] = ['reflink', 'copy'];
+  #unpackLimit = 100;
   #jobs: number | undefined;
   #autostage = true;
   #sharedPermissions: number | undefined;
@@ -220,6 +223,11 @@ class ConfigDraft {
         return undefined;
       case 'dv.cache.link':
         return this.#setLink(value);
+      case 'dv.cache.unpacklimit':
+        if (value !== 'off' && !/^[1-9][0-9]{0,8}$/.test(value))
+          return `expected a whole number from 1 on, or off, found ${quote(value)}`;
+        this.#unpackLimit = value === 'off' ? Number.POSITIVE_INFINITY : Number(value);
+        return undefined;
       case 'dv.jobs':
         if (!/^[1-9][0-9]{0,3}$/.test(value) || Number(value) > mostJobs) {
           return `expected a whole number from 1 to ${mostJobs}, found ${quote(value)}`;
@@ -304,6 +312,7 @@ class ConfigDraft {
       defaultRemote: this.#defaultRemote ?? (remotes.size === 1 ? [...remotes.keys()][0] : undefined),
       cacheDir: this.#cacheDir,
       link: this.#link,
+      unpackLimit: this.#unpackLimit,
       jobs: this.#jobs,
       autostage: this.#autostage,
       sharedPermissions: this.#sharedPermissions,

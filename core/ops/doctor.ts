@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { systemCode } from '../errors.ts';
 import { withoutSecrets } from '../model/redact.ts';
+import { packsOf } from '../store/cache-packs.ts';
 import { chooseLinkMode } from '../store/link.ts';
 import { listFolder } from '../store/list-folder.ts';
 import type { Repo } from '../store/repo.ts';
@@ -77,11 +78,16 @@ function examineGit(repo: Repo): Finding {
   return { name: 'git', state: 'good', text: version };
 }
 
-/** Number and bytes of the objects in a cache. */
+/** Number of the objects in a cache, and bytes of the files that hold them. */
 export function measureCache(objectsDir: string): { objects: number; bytes: number } {
   let objects = 0;
   let bytes = 0;
+  for (const { sizeBytes, columns } of packsOf({ objectsDir }).list()) {
+    objects += columns.lengths.length;
+    bytes += sizeBytes;
+  }
   for (const folder of listFolder(objectsDir)) {
+    if (folder.length !== 2) continue;
     for (const name of listFolder(join(objectsDir, folder))) {
       // An object can go while we look, when a gc runs.
       const info = statSync(join(objectsDir, folder, name), { throwIfNoEntry: false });

@@ -12,6 +12,7 @@ import { CacheWriter } from '../store/cache-writer.ts';
 import { countRequests } from '../store/counted-remote.ts';
 import { inParallel } from '../store/in-parallel.ts';
 import { removeOldTemporaries } from '../store/leftovers.ts';
+import { isWorthPacking } from '../store/link.ts';
 import { missingObjects } from '../store/objects.ts';
 import type { Remote } from '../store/remote.ts';
 import { readIdentity, rootKey } from '../store/remote-layout.ts';
@@ -434,6 +435,7 @@ class Fetching {
             await receive(ready, {
               remote: this.#remote,
               writer: this.#writer,
+              pack: isWorthPacking(this.#repo, ready.length),
               advance,
               signal: this.#signal,
             })

@@ -1,5 +1,5 @@
 /** `dv get`: files of a revision, of this or another repository, copied to a new place; nothing is checked out. */
-import { createReadStream, readFileSync } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { DvError, isDvError } from '../errors.ts';
 import { type Report, silent } from '../events.ts';
 import type { Digest } from '../model/digest.ts';
@@ -280,10 +280,9 @@ async function copyObjects(
       signal?.throwIfAborted();
       const size = objectSize(from, digest);
       if (size === undefined) continue;
-      const path = objectPath(from, digest);
       try {
-        if (size > wholeBytes) await writer.receive(digest, createReadStream(path));
-        else writer.add(digest, readFileSync(path));
+        if (size > wholeBytes) await writer.receive(digest, createReadStream(objectPath(from, digest)));
+        else writer.add(digest, readObject(from, digest));
       } catch (error) {
         // A damaged one is no loss: the remote may have it whole.
         if (!isDvError(error, 'object-damaged')) throw error;

@@ -5,8 +5,11 @@ import { DvError, systemCode } from '../errors.ts';
 import { type Digest, DigestBuilder, digestOf } from '../model/digest.ts';
 import { makeFolder, temporaryName } from './atomic.ts';
 import { type Cache, hasObject, holdsObject, objectPath } from './cache.ts';
+import type { FilledSpace, PackSpace } from './cache-pack-space.ts';
+import { packsFolder } from './cache-packs.ts';
 import { flushFiles, flushFolders } from './flush.ts';
 import { adoptNewObject, newObjectPath, settleObjects, writeNewObject } from './new-objects.ts';
+import { NewPacks, settlePacks } from './new-packs.ts';
 import { sharePath } from './shared-cache.ts';
 import { writeAll } from './stat-files.ts';
 import type { ThreadPool } from './thread-pool.ts';
@@ -22,6 +25,7 @@ export class CacheWriter {
   readonly #pool: ThreadPool | undefined;
   readonly #folder: string;
   readonly #pending = new Set<Digest>();
+  readonly #packs = new NewPacks();
   #made = false;
 
   /** @param pool threads for bulk work; without them everything is done on this one. */
@@ -33,7 +37,7 @@ export class CacheWriter {
 
   /** Whether an object is in the cache or in this batch. */
   has(digest: Digest): boolean {
-    return this.#pending.has(digest) || hasObject(this.#cache, digest);
+    return this.#pending.has(digest) || this.#packs.has(digest) || hasObject(this.#cache, digest);
   }
 
   /**
@@ -41,7 +45,12 @@ export class CacheWriter {
    * @throws {DvError} object-damaged when the bytes are not those of the digest; disk-full, not-writable.
    */
   add(digest: Digest, bytes: Uint8Array): void {
-    if (this.#pending.has(digest) || holdsObject(this.#cache, digest, bytes.length)) return;
+    if (
+      this.#pending.has(digest) ||
+      this.#packs.has(digest) ||
+      holdsObject(this.#cache, digest, bytes.length)
+    )
+      return;
     if (digestOf(bytes) !== digest) throw new DvError('object-damaged', { digest, path: 'what arrived' });
     const folder = this.folder();
     guardWrites(this.#cache, () => writeNewObject(folder, digest, bytes));
@@ -56,16 +65,18 @@ export class CacheWriter {
   }
 
   /**
-   * Adds the objects of part of a pack; its memory is handed over.
+   * Adds the objects of part of a remote's pack; its memory is handed over.
+   * @param pack whether small objects are to stay together in a pack; otherwise each becomes a file.
    * @returns the objects that are damaged there and were not added.
    * @throws {DvError} disk-full, not-writable
    */
-  async unpack(part: Omit<UnpackTask, 'kind' | 'folder'>): Promise<UnpackResult> {
-    const task: UnpackTask = { kind: 'unpack', folder: this.folder(), ...part };
+  async unpack(part: Omit<UnpackTask, 'kind' | 'folder' | 'space'>, pack: boolean): Promise<UnpackResult> {
+    const most = part.lengths.reduce((sum, length) => sum + length, 0);
+    const space = pack ? this.reserve(most) : undefined;
+    const task: UnpackTask = { kind: 'unpack', folder: this.folder(), space, ...part };
     const size = { files: part.digests.length, bytes: part.bytes.length };
     const result = await this.#writing(() => this.#threads().run<'unpack'>(task, size));
-    const damaged = new Set(result.damaged);
-    for (const digest of part.digests) if (!damaged.has(digest)) this.#pending.add(digest);
+    this.adopt(result.stored, result.filled);
     return result;
   }
 
@@ -105,14 +116,25 @@ export class CacheWriter {
     return this.#folder;
   }
 
-  /** Takes over complete, checked objects that were written into `folder()`. */
-  adopt(digests: Iterable<Digest>): void {
+  /** Sets part of a new pack aside for a task that fills it itself (see cache-pack-space.ts); tell of it with `adopt`. */
+  reserve(bytes: number): PackSpace {
+    const folder = this.folder();
+    return guardWrites(this.#cache, () => this.#packs.reserve(folder, bytes));
+  }
+
+  /**
+   * Takes over complete, checked objects.
+   * @param digests those written into `folder()`, one file each.
+   * @param filled those in a part of a pack.
+   */
+  adopt(digests: Iterable<Digest>, filled?: FilledSpace): void {
     for (const digest of digests) this.#pending.add(digest);
+    if (filled !== undefined) this.#packs.add(filled);
   }
 
   /** How many objects wait for `commit`. */
   get size(): number {
-    return this.#pending.size;
+    return this.#pending.size + this.#packs.size;
   }
 
   /**
@@ -121,31 +143,34 @@ export class CacheWriter {
    */
   async commit(): Promise<void> {
     const digests = [...this.#pending];
-    if (digests.length === 0) return;
+    if (this.size === 0) return;
     const folder = this.#folder;
     const { objectsDir, temporaryDir, sharedPermissions } = this.#cache;
     const slice = (from: number, to: number) =>
       ({ kind: 'settle', folder, objectsDir, sharedPermissions, digests: digests.slice(from, to) }) as const;
     await this.#writing(async () => {
-      await flushFiles(
-        folder,
-        digests.map((digest) => newObjectPath(folder, digest)),
-      );
+      const packs = this.#packs.finish();
+      if (sharedPermissions !== undefined) for (const pack of packs) sharePath(pack, sharedPermissions);
+      await flushFiles(folder, [...packs, ...digests.map((digest) => newObjectPath(folder, digest))]);
       if (this.#pool === undefined) settleObjects(slice(0, digests.length));
       else await this.#pool.runSliced('settle', digests.length, slice, () => {});
+      settlePacks(objectsDir, packs);
       // A pointer written next, perhaps on another file system, must not be there before the objects' names are.
       const folders = new Set(digests.map((digest) => dirname(objectPath(this.#cache, digest))));
+      if (packs.length > 0) folders.add(packsFolder(objectsDir));
       if (sharedPermissions !== undefined) {
         for (const each of [temporaryDir, objectsDir, ...folders]) sharePath(each, sharedPermissions);
       }
       await flushFolders(objectsDir, [...folders, objectsDir]);
     });
     this.#pending.clear();
+    this.#packs.clear();
   }
 
   /** Drops what was not committed. Call it in any case, when done. */
   discard(): void {
     this.#pending.clear();
+    this.#packs.clear();
     if (this.#made) rmSync(this.#folder, { recursive: true, force: true });
     this.#made = false;
   }

@@ -1,10 +1,12 @@
 /**
- * The content-addressed store: one read-only file per object, `objects/ab/cdef…`, named by its digest.
- * Here: where an object is, whether it is there, reading it (always checked). Writing is in cache-writer.ts.
+ * The content-addressed store: one read-only file per object, `objects/ab/cdef…`, named by its digest, or many small
+ * ones in a pack (cache-packs.ts).
+ * Here: whether an object is there, reading it (always checked). Writing is in cache-writer.ts.
  */
 import { readFileSync, statSync, utimesSync } from 'node:fs';
 import { DvError, systemCode } from '../errors.ts';
 import { type Digest, digestOf } from '../model/digest.ts';
+import { packsOf } from './cache-packs.ts';
 
 /** The folders of a cache; `Repo` is one. */
 export interface Cache {
@@ -14,14 +16,22 @@ export interface Cache {
   readonly sharedPermissions?: number | undefined;
 }
 
-/** Where an object is or would be. */
+/** Where an object is or would be as a file of its own. */
 export function objectPath(cache: Pick<Cache, 'objectsDir'>, digest: Digest): string {
   return `${cache.objectsDir}/${digest.slice(7, 9)}/${digest.slice(9)}`;
 }
 
 /** The size of an object in bytes, or undefined when the cache does not hold it. Its bytes are not checked. */
 export function objectSize(cache: Pick<Cache, 'objectsDir'>, digest: Digest): number | undefined {
-  return statSync(objectPath(cache, digest), { throwIfNoEntry: false })?.size;
+  return (
+    statSync(objectPath(cache, digest), { throwIfNoEntry: false })?.size ??
+    packsOf(cache).find(digest)?.length
+  );
+}
+
+/** Whether an object is a file of its own in the cache. */
+export function hasOwnFile(cache: Pick<Cache, 'objectsDir'>, digest: Digest): boolean {
+  return statSync(objectPath(cache, digest), { throwIfNoEntry: false }) !== undefined;
 }
 
 /** Whether the cache holds an object. Its bytes are not checked. */
@@ -39,13 +49,31 @@ const freshMs = 60_000;
  * when it has taken an object away but before it is gone (core/ops/gc/sweep.ts).
  */
 export function holdsObject(cache: Pick<Cache, 'objectsDir'>, digest: Digest, sizeBytes: number): boolean {
+  const packed = packsOf(cache).findKnown(digest);
+  if (packed !== undefined && packed.length === sizeBytes) {
+    const { path, timeMs } = packed.pack;
+    const fresh = packsMadeYoung.get(path) ?? timeMs;
+    if (Date.now() - fresh <= freshMs) return true;
+    // A pack that is gone was rewritten by gc: the object is looked for once more, or written again.
+    if (makeYoung(path)) {
+      packsMadeYoung.set(path, Date.now());
+      return true;
+    }
+  }
   const path = objectPath(cache, digest);
   const info = statSync(path, { throwIfNoEntry: false });
   if (info?.size !== sizeBytes) return false;
-  const now = Date.now();
-  if (now - info.mtimeMs <= freshMs) return true;
+  return Date.now() - info.mtimeMs <= freshMs || makeYoung(path);
+}
+
+/** When packs were given a new time by this thread. Milliseconds since 1970. */
+const packsMadeYoung = new Map<string, number>();
+
+/** Gives a file the time of now; `false` when it is gone. */
+function makeYoung(path: string): boolean {
+  const now = Date.now() / 1000;
   try {
-    utimesSync(path, now / 1000, now / 1000);
+    utimesSync(path, now, now);
     return true;
   } catch (error) {
     const code = systemCode(error);
@@ -65,18 +93,27 @@ const mostBytesAtOnce = 256 << 20;
  */
 export function readObject(cache: Pick<Cache, 'objectsDir'>, digest: Digest): Buffer {
   const path = objectPath(cache, digest);
-  let bytes: Buffer;
+  const own = readOwnFile(path, digest);
+  if (own !== undefined && digestOf(own) === digest) return own;
+  const packed = packsOf(cache).readWhole(digest);
+  if (packed !== undefined && digestOf(packed) === digest) return packed;
+  if (own === undefined && packed === undefined) throw new DvError('object-missing', { digest });
+  throw new DvError('object-damaged', {
+    digest,
+    path: own === undefined ? (packsOf(cache).find(digest)?.pack.path ?? path) : path,
+  });
+}
+
+function readOwnFile(path: string, digest: Digest): Buffer | undefined {
   try {
     const size = statSync(path).size;
     if (size > mostBytesAtOnce) {
       const message = `expected a listing of at most ${mostBytesAtOnce} bytes, found ${size}`;
       throw new DvError('invalid-file', { problems: [{ file: digest, message }] });
     }
-    bytes = readFileSync(path);
+    return readFileSync(path);
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') throw new DvError('object-missing', { digest });
+    if (systemCode(error) === 'ENOENT') return undefined;
     throw error;
   }
-  if (digestOf(bytes) !== digest) throw new DvError('object-damaged', { digest, path });
-  return bytes;
 }

@@ -1,5 +1,6 @@
 /** One path on its way from the workspace to a pointer: what is there, what of it is known, what must be read. */
 import { type Report, silent } from '../events.ts';
+import { packedMostBytes } from '../model/cache-pack.ts';
 import type { Digest } from '../model/digest.ts';
 import type { Pointer } from '../model/pointer.ts';
 import { joinPaths, type RepoPath } from '../model/repo-path.ts';
@@ -17,7 +18,7 @@ import {
   withUnreadable,
 } from './capture-index.ts';
 import { editedFiles, lookAgain } from './capture-shared.ts';
-import { chooseLinkMode } from './link.ts';
+import { chooseLinkMode, isWorthPacking } from './link.ts';
 import { cacheStamp, missingObjects } from './objects.ts';
 import type { Repo } from './repo.ts';
 import { fileModeOf, statMissing, statWidth } from './stat-files.ts';
@@ -188,9 +189,12 @@ async function readAll(job: Job, table: Files): Promise<void> {
   let totalBytes = 0;
   for (const i of toRead) totalBytes += Math.max(0, columns[i * statWidth]!);
   const share = options.store && repo.config.link.includes('hardlink') && chooseLinkMode(repo) === 'hardlink';
-  const store = options.store
-    ? { store: { objectsDir: repo.objectsDir, temporaryFolder: writer.folder(), share } }
-    : {};
+  const pack = options.store && !share && isWorthPacking(repo, toRead.length);
+  const store = (from: number, to: number) => {
+    if (!options.store) return {};
+    const space = pack ? writer.reserve(smallBytes(columns, toRead.slice(from, to))) : undefined;
+    return { store: { objectsDir: repo.objectsDir, temporaryFolder: writer.folder(), share, space } };
+  };
   // A file this young may change again within one step of the file system's clock, unseen: it is not trusted later.
   const youngMs = Date.now() - 20;
   let files = 0;
@@ -200,7 +204,7 @@ async function readAll(job: Job, table: Files): Promise<void> {
     toRead.length,
     (from, to) => {
       const names = toRead.slice(from, to).map((i) => paths[i]);
-      return { kind: 'read', root: repo.root, folder: path, names: names.join('\0'), ...store };
+      return { kind: 'read', root: repo.root, folder: path, names: names.join('\0'), ...store(from, to) };
     },
     (from, result) => {
       for (let k = 0; k < result.digests.length; k++) {
@@ -210,7 +214,7 @@ async function readAll(job: Job, table: Files): Promise<void> {
         bytes += Math.max(0, columns[i * statWidth]!);
         if (columns[i * statWidth + 1]! >= youngMs) columns[i * statWidth + 1] = Number.POSITIVE_INFINITY;
       }
-      writer.adopt(result.stored);
+      writer.adopt(result.stored, result.filled);
       for (const k of result.shared) table.shared.push(toRead[from + k]!);
       for (const [k, reason] of result.reasons) {
         const file = joinPaths(path, paths[toRead[from + k]!]!).replace(/\/$/, '') as RepoPath;
@@ -228,6 +232,16 @@ async function readAll(job: Job, table: Files): Promise<void> {
     },
     { signal: options.signal, totalBytes },
   );
+}
+
+/** Bytes that files of a size for packs have together. */
+function smallBytes(columns: Float64Array, rows: readonly number[]): number {
+  let bytes = 0;
+  for (const i of rows) {
+    const size = columns[i * statWidth]!;
+    if (size > 0 && size < packedMostBytes) bytes += size;
+  }
+  return bytes;
 }
 
 /** The listing of what was found, and which files are in it. */

@@ -1,9 +1,11 @@
 /** Finding an object by the first digits of its digest, and telling trees from files. */
-import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
-import { DvError, isDvError, systemCode } from '../errors.ts';
+import { DvError, isDvError } from '../errors.ts';
 import { type Digest, digestFromHex } from '../model/digest.ts';
 import { readTree } from '../model/tree.ts';
-import { type Cache, hasObject, objectPath, readObject } from './cache.ts';
+import { type Cache, hasObject, readObject } from './cache.ts';
+import { packsOf } from './cache-packs.ts';
+import { listFolder } from './list-folder.ts';
+import { objectSources } from './object-source.ts';
 
 /** How many digits are needed: with fewer, many objects would match. */
 const fewestDigits = 4;
@@ -22,8 +24,10 @@ export function findObject(cache: Pick<Cache, 'objectsDir'>, typed: string): Dig
   }
   const whole = digestFromHex(hex);
   if (whole !== undefined && hasObject(cache, whole)) return whole;
-  const found = namesIn(`${cache.objectsDir}/${hex.slice(0, 2)}`).flatMap((name) =>
-    name.startsWith(hex.slice(2)) ? (digestFromHex(hex.slice(0, 2) + name) ?? []) : [],
+  const names = listFolder(`${cache.objectsDir}/${hex.slice(0, 2)}`).map((name) => hex.slice(0, 2) + name);
+  const packed = [...packsOf(cache).objects()].map((object) => object.hex);
+  const found = [...new Set([...names, ...packed])].flatMap((name) =>
+    name.startsWith(hex) ? (digestFromHex(name) ?? []) : [],
   );
   if (found.length > 1) {
     throw new DvError('usage', {
@@ -35,23 +39,12 @@ export function findObject(cache: Pick<Cache, 'objectsDir'>, typed: string): Dig
   return found[0];
 }
 
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return [];
-    throw error;
-  }
-}
-
 /** Whether an object is a folder's listing, complete with its leaves; a file may look like one only by intent. */
 export function isTreeObject(cache: Pick<Cache, 'objectsDir'>, digest: Digest): boolean {
   const start = Buffer.alloc(8);
-  const file = openSync(objectPath(cache, digest), 'r');
-  try {
-    readSync(file, start, 0, start.length, 0);
-  } finally {
-    closeSync(file);
+  for (const source of objectSources(cache, digest, 'file')) {
+    source.read(start, 0);
+    break;
   }
   if (start.toString('latin1') !== 'dv-tree ' && start.toString('latin1') !== 'dv-tree-') return false;
   try {

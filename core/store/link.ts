@@ -36,6 +36,14 @@ export function chooseLinkMode(repo: Repo): LinkMode {
   }
 }
 
+/**
+ * Whether new objects are to be kept in a pack: when they are many, and nothing is to be linked to them.
+ * Source of the name: git-config, transfer.unpackLimit.
+ */
+export function isWorthPacking(repo: Repo, newObjects: number): boolean {
+  return newObjects >= repo.config.unpackLimit && chooseLinkMode(repo) === 'copy';
+}
+
 function works(mode: LinkMode, source: string, target: string): boolean {
   try {
     if (mode === 'reflink') copyFileSync(source, target, constants.COPYFILE_FICLONE_FORCE);

@@ -19,6 +19,7 @@ import { HeldFolders } from './held-folders.ts';
 import { chooseLinkMode } from './link.ts';
 import { type Plan, pathOf, type Work } from './materialise-plan.ts';
 import { aliasAmong } from './name-aliases.ts';
+import { giveOwnFiles } from './own-files.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, putStat, statMissing, statWidth } from './stat-files.ts';
 import { isTrusted, removeStatIndex, saveStatIndex, unknownStamp } from './stat-index.ts';
@@ -189,6 +190,11 @@ async function writeAll(repo: Repo, job: Writing, work: Work): Promise<void> {
   const report = work.report ?? silent;
   work.mark();
   const link = chooseLinkMode(repo);
+  if (link !== 'copy')
+    await giveOwnFiles(
+      repo,
+      writes.map((i) => changes[i]!.after!.digest),
+    );
   const wanted = () => changes.flatMap(({ path, after }) => (after === undefined ? [] : [path]));
   const totalBytes = writes.reduce((sum, i) => sum + changes[i]!.after!.sizeBytes, 0);
   const damaged = new Set<Digest>();

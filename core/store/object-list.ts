@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { Digest } from '../model/digest.ts';
 import type { Cache } from './cache.ts';
+import { type CachePack, packsOf } from './cache-packs.ts';
 import { listFolder } from './list-folder.ts';
 
 /** All objects of a cache as they were when they were listed. */
@@ -29,8 +30,13 @@ export class ObjectList {
     return this.#rows.get(hex);
   }
 
-  /** Adds an object. */
+  /** Adds an object; of one that is there twice, the later time counts. */
   add(hex: string, sizeBytes: number, timeMs: number): void {
+    const row = this.#rows.get(hex);
+    if (row !== undefined) {
+      this.times[row] = Math.max(this.times[row]!, timeMs);
+      return;
+    }
     this.#rows.set(hex, this.#hex.length);
     this.#hex.push(hex);
     this.sizes.push(sizeBytes);
@@ -57,6 +63,15 @@ export async function listObjects(
         info === undefined || info.nlink === 1 ? (info?.mtimeMs ?? 0) : Math.max(info.mtimeMs, info.ctimeMs);
       if (info?.isFile()) list.add(prefix + name, info.size, timeMs);
     }
+  }
+  const times = new Map<CachePack, number>();
+  for (const { hex, length, pack } of packsOf(cache).objects()) {
+    let timeMs = times.get(pack);
+    if (timeMs === undefined) {
+      timeMs = statSync(pack.path, { throwIfNoEntry: false })?.mtimeMs ?? pack.timeMs;
+      times.set(pack, timeMs);
+    }
+    list.add(hex, length, timeMs);
   }
   return list;
 }

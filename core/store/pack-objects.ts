@@ -1,11 +1,9 @@
 /** Cache → pack: reads objects, checks each against its digest, and lays them one behind the other. Synchronous. */
 import { randomFillSync } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { systemCode } from '../errors.ts';
 import { type Digest, digestOf, hexOf } from '../model/digest.ts';
 import { formatPackFooter, nonceBytes, type PackedObject, packFooterBytes } from '../model/pack.ts';
 import { encodeStored, storedDeflated, storedRaw } from '../model/place.ts';
-import { objectPath } from './cache.ts';
+import { objectSources, readChecked } from './object-source.ts';
 
 /** Objects to put into one pack, in parallel lists. */
 export interface PackTask {
@@ -51,7 +49,7 @@ export function packObjects(task: PackTask): PackResult {
   task.digests.forEach((digest, i) => {
     const size = task.sizes[i]!;
     const bytes = pack.subarray(offset, offset + size);
-    const problem = readInto(objectPath(task, digest), bytes, digest);
+    const problem = readInto(task, digest, bytes);
     if (problem !== undefined) {
       failures.push({ digest, reason: problem });
       return;
@@ -76,25 +74,12 @@ export function packObjects(task: PackTask): PackResult {
   return { space, sizeBytes, name: hexOf(digestOf(pack.subarray(0, sizeBytes))), objects, failures };
 }
 
-/** Fills bytes from an object's file; says what is wrong when they are not the object's. */
-function readInto(path: string, bytes: Buffer, digest: Digest): UnpackedObject['reason'] | undefined {
-  let file: number;
-  try {
-    file = openSync(path, 'r');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return 'missing';
-    throw error;
+/** Fills memory with an object; says what is wrong when no copy of it fits there exactly. */
+function readInto(task: PackTask, digest: Digest, bytes: Uint8Array): UnpackedObject['reason'] | undefined {
+  let problem: UnpackedObject['reason'] = 'missing';
+  for (const source of objectSources(task, digest)) {
+    if (readChecked(source, digest, bytes)) return undefined;
+    problem = 'damaged';
   }
-  try {
-    let length = 0;
-    while (length < bytes.length) {
-      const got = readSync(file, bytes, length, bytes.length - length, null);
-      if (got === 0) return 'damaged';
-      length += got;
-    }
-    // A file that goes on has another digest than its first bytes have.
-    return digestOf(bytes) === digest && fstatSync(file).size === bytes.length ? undefined : 'damaged';
-  } finally {
-    closeSync(file);
-  }
+  return problem;
 }

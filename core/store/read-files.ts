@@ -19,6 +19,7 @@ import { baseName, joinPaths, linkProblem, parentOf, type RepoPath } from '../mo
 import { temporaryName } from './atomic.ts';
 import { holdsObject } from './cache.ts';
 import { linkedObject } from './cache-link.ts';
+import { type FilledSpace, PackFiller, type PackSpace } from './cache-pack-space.ts';
 import { HeldFolders } from './held-folders.ts';
 import { adoptNewObject, newObjectPath, withFolder, writeNewObject } from './new-objects.ts';
 import { bufferOf, chunkBytes, putStat, statWidth, writeAll } from './stat-files.ts';
@@ -35,6 +36,8 @@ export interface ReadTask {
     readonly objectsDir: string;
     /** Existing folder for the new objects. */
     readonly temporaryFolder: string;
+    /** Where small files' bytes go; without it, each becomes an object's file. */
+    readonly space?: PackSpace | undefined;
     /** Whether the cache is to share the bytes of the file, where both can be one, rather than to copy them. */
     readonly share?: boolean;
   };
@@ -49,9 +52,17 @@ export interface ReadResult {
   readonly reasons: [number, string][];
   /** Digests of the copies this task left in the temporary folder. */
   readonly stored: Digest[];
+  readonly filled: FilledSpace | undefined;
   /** Files that are now one with their object, by position. */
   readonly shared: number[];
 }
+
+/** Where a task puts new objects. */
+type Store = NonNullable<ReadTask['store']> & {
+  readonly filler: PackFiller | undefined;
+  /** Digests of the files it made in the temporary folder. */
+  readonly stored: Digest[];
+};
 
 /** Hashes files; a file that changes while it is read is read once more, then given up on. */
 export function readFiles(task: ReadTask): ReadResult {
@@ -61,13 +72,15 @@ export function readFiles(task: ReadTask): ReadResult {
   const reasons: [number, string][] = [];
   const stored: Digest[] = [];
   const shared: number[] = [];
+  const space = task.store?.space;
+  const filler = space && new PackFiller(space);
+  const store: Store | undefined = task.store && { ...task.store, filler, stored };
   using held = new HeldFolders(task.root);
   for (let i = 0; i < names.length; i++) {
     const name = names[i] === '' ? task.folder : joinPaths(task.folder, names[i]!);
     try {
       const path = `${held.at(parentOf(name))}/${baseName(name)}`;
-      const read =
-        readOne(path, names[i]!, task.store, stored) ?? readOne(path, names[i]!, task.store, stored);
+      const read = readOne(path, names[i]!, store) ?? readOne(path, names[i]!, store);
       if (read === undefined) throw new Error('it changed while it was read');
       digests.push(read.digest);
       if (read.isShared) shared.push(i);
@@ -80,7 +93,8 @@ export function readFiles(task: ReadTask): ReadResult {
       reasons.push([i, reasonOf(error)]);
     }
   }
-  return { digests, columns, reasons, stored, shared };
+  filler?.flush();
+  return { digests, columns, reasons, stored, filled: filler?.filled, shared };
 }
 
 /** A failure on the cache's side. */
@@ -102,9 +116,9 @@ interface Read {
 }
 
 /** Reads one file, or gives undefined when it changed meanwhile. */
-function readOne(path: string, name: string, store: ReadTask['store'], stored: Digest[]): Read | undefined {
+function readOne(path: string, name: string, store: Store | undefined): Read | undefined {
   const file = openFile(path) ?? openLinked(path);
-  if (file === undefined) return readLink(path, name, store, stored);
+  if (file === undefined) return readLink(path, name, store);
   try {
     const before = fstatSync(file);
     if (!before.isFile()) throw new Error('it is neither a file, a folder nor a link');
@@ -112,8 +126,8 @@ function readOne(path: string, name: string, store: ReadTask['store'], stored: D
     const copyTo = share ? undefined : store;
     const digest =
       before.size < chunkBytes
-        ? readWhole(file, before.size, copyTo, stored)
-        : readStreamed(file, before.size, copyTo, stored);
+        ? readWhole(file, before.size, copyTo)
+        : readStreamed(file, before.size, copyTo);
     const after = fstatSync(file);
     const same =
       digest !== undefined &&
@@ -124,8 +138,8 @@ function readOne(path: string, name: string, store: ReadTask['store'], stored: D
     if (!share || store === undefined || holdsObject(store, digest, after.size))
       return { digest, info: after };
     const isShared = shareFile({ path, file, digest, info: after, store });
-    if (isShared) stored.push(digest);
-    else return readOne(path, name, { ...store, share: false }, stored);
+    if (isShared) store.stored.push(digest);
+    else return readOne(path, name, { ...store, share: false });
     return { digest, info: fstatSync(file), isShared };
   } finally {
     closeSync(file);
@@ -150,13 +164,7 @@ function mayShare(info: Stats): boolean {
 const youngestSharedMs = 100;
 
 /** Links a file among the new objects and takes away the right to write to it; `false` where that cannot be. */
-function shareFile(item: {
-  path: string;
-  file: number;
-  digest: Digest;
-  info: Stats;
-  store: NonNullable<ReadTask['store']>;
-}): boolean {
+function shareFile(item: { path: string; file: number; digest: Digest; info: Stats; store: Store }): boolean {
   const { path, file, digest, info, store } = item;
   const object = newObjectPath(store.temporaryFolder, digest);
   try {
@@ -203,7 +211,7 @@ function openLinked(path: string): number | undefined {
   }
 }
 
-function readLink(path: string, name: string, store: ReadTask['store'], stored: Digest[]): Read | undefined {
+function readLink(path: string, name: string, store: Store | undefined): Read | undefined {
   const info = lstatSync(path);
   if (!info.isSymbolicLink()) return undefined;
   const target = readlinkSync(path);
@@ -211,47 +219,33 @@ function readLink(path: string, name: string, store: ReadTask['store'], stored: 
   if (problem !== undefined) throw new Error(`it is a link to ${target}: ${problem}`);
   const bytes = Buffer.from(target);
   const digest = digestOf(bytes);
-  if (store) keepBytes(store, digest, bytes, stored);
+  if (store) keepBytes(store, digest, bytes);
   return { digest, info };
 }
 
-function readWhole(
-  file: number,
-  size: number,
-  store: ReadTask['store'],
-  stored: Digest[],
-): Digest | undefined {
-  const space = bufferOf(size + 1);
-  let length = 0;
-  while (length <= size) {
-    const got = readSync(file, space, length, size + 1 - length, null);
-    if (got === 0) break;
+function readWhole(file: number, size: number, store: Store | undefined): Digest | undefined {
+  const room = storing(() => store?.filler?.room(size));
+  const bytes = (room ?? bufferOf(size)).subarray(0, size);
+  // Whether the file goes on is told by its size afterwards.
+  for (let length = 0; length < size; ) {
+    const got = readSync(file, bytes, length, size - length, null);
+    if (got === 0) return undefined;
     length += got;
   }
-  if (length !== size) return undefined;
-  const bytes = space.subarray(0, size);
   const digest = digestOf(bytes);
-  if (store) keepBytes(store, digest, bytes, stored);
+  if (store === undefined) return digest;
+  if (room === undefined) keepBytes(store, digest, bytes);
+  else if (!holdsObject(store, digest, size)) storing(() => store.filler?.keep(digest, size));
   return digest;
 }
 
 /** Puts bytes among the new objects, unless the cache or another thread has them already. */
-function keepBytes(
-  store: NonNullable<ReadTask['store']>,
-  digest: Digest,
-  bytes: Uint8Array,
-  stored: Digest[],
-): void {
+function keepBytes(store: Store, digest: Digest, bytes: Uint8Array): void {
   if (holdsObject(store, digest, bytes.length)) return;
-  if (storing(() => writeNewObject(store.temporaryFolder, digest, bytes))) stored.push(digest);
+  if (storing(() => writeNewObject(store.temporaryFolder, digest, bytes))) store.stored.push(digest);
 }
 
-function readStreamed(
-  file: number,
-  size: number,
-  store: ReadTask['store'],
-  stored: Digest[],
-): Digest | undefined {
+function readStreamed(file: number, size: number, store: Store | undefined): Digest | undefined {
   const space = bufferOf(chunkBytes);
   const hash = new DigestBuilder();
   const partial = store && join(store.temporaryFolder, `${temporaryName()}.part`);
@@ -273,7 +267,7 @@ function readStreamed(
   if (store && partial) {
     if (length === size && !holdsObject(store, digest, size)) {
       storing(() => adoptNewObject(store.temporaryFolder, digest, partial));
-      stored.push(digest);
+      store.stored.push(digest);
     } else unlinkSync(partial);
   }
   return length === size ? digest : undefined;

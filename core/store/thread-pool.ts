@@ -14,6 +14,7 @@ const worthThreads: Record<TaskKind, number> = {
   settle: 500,
   pack: 64,
   unpack: 64,
+  check: 200,
 };
 /** Jobs of more bytes than this are worth threads however few their files. */
 const worthThreadsBytes = 4 << 20;
@@ -55,13 +56,13 @@ export class ThreadPool {
    * Does a job cut into tasks.
    * @param count how many files the job has.
    * @param slice makes the task for files `from` (included) to `to` (excluded).
-   * @param finished receives each task's result with the position of its first file, in any order.
+   * @param finished receives each task's result with the positions of its files, in any order.
    */
   async runSliced<Kind extends TaskKind>(
     kind: Kind,
     count: number,
     slice: (from: number, to: number) => TaskOf<Kind>,
-    finished: (from: number, result: ResultOf<Kind>) => void,
+    finished: (from: number, result: ResultOf<Kind>, to: number) => void,
     options: { signal?: AbortSignal | undefined; totalBytes?: number } = {},
   ): Promise<void> {
     if (count === 0) return;
@@ -77,7 +78,7 @@ export class ThreadPool {
         next += step;
         const to = Math.min(count, from + step);
         const files = onThreads ? Number.POSITIVE_INFINITY : 0;
-        finished(from, await this.run<Kind>(slice(from, to), { files, bytes: 0 }));
+        finished(from, await this.run<Kind>(slice(from, to), { files, bytes: 0 }), to);
       }
     };
     const lanes = Array.from(

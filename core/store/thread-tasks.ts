@@ -1,4 +1,5 @@
 /** Everything a thread can be asked to do: one synchronous function per kind of task. */
+import { type CheckProblem, type CheckTask, checkObjects } from './check-objects.ts';
 import { type SettleTask, settleObjects } from './new-objects.ts';
 import { type PackResult, type PackTask, packObjects } from './pack-objects.ts';
 import { type ReadResult, type ReadTask, readFiles } from './read-files.ts';
@@ -16,6 +17,7 @@ export interface ThreadTasks {
   settle: { task: SettleTask; result: Record<string, never> };
   pack: { task: PackTask; result: PackResult };
   unpack: { task: UnpackTask; result: UnpackResult };
+  check: { task: CheckTask; result: { problems: CheckProblem[] } };
 }
 
 export type TaskKind = keyof ThreadTasks;
@@ -30,6 +32,7 @@ const functions: { [Kind in TaskKind]: (task: TaskOf<Kind>) => ResultOf<Kind> } 
   settle: settleObjects,
   pack: packObjects,
   unpack: unpackObjects,
+  check: checkObjects,
 };
 
 /** Does one task, on this thread. */

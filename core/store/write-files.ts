@@ -4,24 +4,22 @@ import {
   closeSync,
   constants,
   copyFileSync,
-  fstatSync,
   linkSync,
   lstatSync,
   openSync,
-  readSync,
   renameSync,
   symlinkSync,
 } from 'node:fs';
 import { reasonOf, systemCode } from '../errors.ts';
 import type { LinkMode } from '../model/config.ts';
-import { type Digest, DigestBuilder, digestOf } from '../model/digest.ts';
+import type { Digest } from '../model/digest.ts';
 import { baseName, joinPaths, linkProblem, parentOf, type RepoPath } from '../model/repo-path.ts';
 import type { FileMode } from '../model/tree.ts';
 import { temporaryName } from './atomic.ts';
-import { objectPath } from './cache.ts';
 import { linkedObject } from './cache-link.ts';
 import { HeldFolders } from './held-folders.ts';
-import { bufferOf, chunkBytes, putStat, statWidth, unlinkIfThere, writeAll } from './stat-files.ts';
+import { type ObjectSource, objectSources, readChecked, streamChecked } from './object-source.ts';
+import { putStat, statWidth, unlinkIfThere, writeAll } from './stat-files.ts';
 import { workspaceTemporarySuffix } from './walk.ts';
 
 /** Files to write from the cache, in parallel lists. */
@@ -60,7 +58,7 @@ interface Item {
   readonly name: string;
   /** Where it goes, in a folder that is held. */
   readonly target: string;
-  readonly object: string;
+  readonly cache: Pick<WriteTask, 'objectsDir'>;
   readonly digest: Digest;
   readonly sizeBytes: number;
   readonly mode: FileMode;
@@ -105,7 +103,7 @@ export function writeFiles(task: WriteTask): WriteResult {
       const intact = writeOne({
         name: names[i]!,
         target,
-        object: objectPath(task, digest),
+        cache: task,
         digest,
         sizeBytes: task.sizes[i]!,
         mode: task.modes[i]!,
@@ -138,64 +136,63 @@ function removeAgain(target: string, inode: number): void {
   if (lstatSync(target, { throwIfNoEntry: false })?.ino === inode) unlinkIfThere(target);
 }
 
-/** Writes one file; `false` when the cached object is damaged. */
-function writeOne({ name, target, object, digest, sizeBytes, mode, replace, link }: Item): boolean {
+/** Writes one file; `false` when every copy of the object is damaged. */
+function writeOne(item: Item): boolean {
+  const { target, digest, replace } = item;
   const slash = target.lastIndexOf('/');
   const temporary = `${target.slice(0, slash + 1)}.${temporaryName()}${workspaceTemporarySuffix}`;
-  const settle = () => {
-    // Removing the old file first keeps ext4 from flushing the new one's blocks at once, which a rename over it does.
-    if (replace) unlinkIfThere(target);
-    else refuseExisting(target);
-    renameSync(temporary, target);
-  };
-  const source = openSync(object, 'r');
+  let found = false;
   try {
-    const { size } = fstatSync(source);
-    if (mode === 'l') {
-      const bytes = Buffer.alloc(size);
-      readSync(source, bytes, 0, size, 0);
-      if (digestOf(bytes) !== digest) return false;
-      const problem = linkProblem(name === '' ? 'link' : name, bytes.toString());
-      if (problem !== undefined) throw new Error(`its link leads to ${bytes.toString()}: ${problem}`);
-      symlinkSync(bytes.toString(), temporary);
-    } else if (!writeContent({ source, size, digest, object, temporary, mode, link })) {
-      unlinkIfThere(temporary);
-      return false;
+    for (const source of objectSources(item.cache, digest, item.link === 'copy' ? 'pack' : 'file')) {
+      found = true;
+      if (!writeTemporary(item, source, temporary)) continue;
+      // Removing the old file first keeps ext4 from flushing the new one's blocks at once, which a rename over it does.
+      if (replace) unlinkIfThere(target);
+      else refuseExisting(target);
+      renameSync(temporary, target);
+      return true;
     }
-    // The bytes are those of the digest, so it is the listing that lies.
-    if (size !== sizeBytes) throw new Error(`it is recorded with ${sizeBytes} bytes, but has ${size}`);
-    settle();
-    return true;
   } catch (error) {
     unlinkIfThere(temporary);
     throw error;
-  } finally {
-    closeSync(source);
   }
+  if (!found) throw new Error(`ENOENT: ${digest} is not in the cache`);
+  return false;
 }
 
-/** Makes the temporary file from an open object; `false` when that is damaged. */
-function writeContent(item: {
-  source: number;
-  size: number;
-  digest: Digest;
-  object: string;
-  temporary: string;
-  mode: FileMode;
-  link: LinkMode;
-}): boolean {
-  const { source, size, digest, object, temporary, mode, link } = item;
+/** Makes the temporary file from one copy of the object; `false`, and no file, when that is damaged. */
+function writeTemporary(item: Item, source: ObjectSource, temporary: string): boolean {
+  const { name, digest, mode } = item;
+  if (mode === 'l') {
+    const bytes = Buffer.alloc(source.sizeBytes);
+    if (!readChecked(source, digest, bytes)) return false;
+    const problem = linkProblem(name === '' ? 'link' : name, bytes.toString());
+    if (problem !== undefined) throw new Error(`its link leads to ${bytes.toString()}: ${problem}`);
+    symlinkSync(bytes.toString(), temporary);
+  } else if (!writeContent(item, source, temporary)) {
+    unlinkIfThere(temporary);
+    return false;
+  }
+  // The bytes are those of the digest, so it is the listing that lies.
+  if (source.sizeBytes !== item.sizeBytes)
+    throw new Error(`it is recorded with ${item.sizeBytes} bytes, but has ${source.sizeBytes}`);
+  return true;
+}
+
+/** Writes or links a file's content; `false` when the object is damaged. */
+function writeContent({ digest, mode, link }: Item, source: ObjectSource, temporary: string): boolean {
   const permissions = mode === 'x' ? 0o777 : 0o666;
+  const object = source.path;
   // The executable bit belongs to the bytes: linked, the object and every file linked to it would have it.
-  if (link === 'copy' || (mode === 'x' && link !== 'reflink')) {
+  if (object === undefined || link === 'copy' || (mode === 'x' && link !== 'reflink')) {
     const copy = openSync(temporary, 'wx', permissions);
     try {
-      return copyChecked(source, size, digest, copy);
+      return streamChecked(source, digest, (bytes) => writeAll(copy, bytes));
     } finally {
       closeSync(copy);
     }
   }
-  if (!copyChecked(source, size, digest, undefined)) return false;
+  if (!streamChecked(source, digest)) return false;
   if (link === 'reflink') {
     copyFileSync(object, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
     chmodSync(temporary, permissions & ~umask());
@@ -216,31 +213,6 @@ function tryHardLink(object: string, path: string): boolean {
     if (code === 'EMLINK' || code === 'EPERM' || code === 'EXDEV') return false;
     throw error;
   }
-}
-
-/** Copies an open object, or only reads it, and says whether its bytes are those of the digest. */
-function copyChecked(source: number, size: number, digest: Digest, copy: number | undefined): boolean {
-  const space = bufferOf(Math.min(size, chunkBytes) || 1);
-  if (size <= chunkBytes) {
-    let length = 0;
-    while (length < size) {
-      const got = readSync(source, space, length, size - length, null);
-      if (got === 0) return false;
-      length += got;
-    }
-    const bytes = space.subarray(0, size);
-    if (digestOf(bytes) !== digest) return false;
-    if (copy !== undefined) writeAll(copy, bytes);
-    return true;
-  }
-  const hash = new DigestBuilder();
-  for (;;) {
-    const got = readSync(source, space, 0, chunkBytes, null);
-    if (got === 0) break;
-    hash.update(space.subarray(0, got));
-    if (copy !== undefined) writeAll(copy, space.subarray(0, got));
-  }
-  return hash.finish() === digest;
 }
 
 let mask: number | undefined;

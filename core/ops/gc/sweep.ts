@@ -10,7 +10,9 @@ import { systemCode } from '../../errors.ts';
 import { type Digest, digestFromHex, hexOf } from '../../model/digest.ts';
 import { makeFolder } from '../../store/atomic.ts';
 import { type Cache, objectPath } from '../../store/cache.ts';
+import { packsOf } from '../../store/cache-packs.ts';
 import { withFolder } from '../../store/new-objects.ts';
+import { removeFromPacks, returnPack } from './sweep-packs.ts';
 
 /** Where objects are between being taken away and being gone. On the same file system as the objects. */
 const asideFolder = (cache: Pick<Cache, 'objectsDir'>) => join(dirname(cache.objectsDir), 'gc');
@@ -39,6 +41,7 @@ export function returnAside(cache: Pick<Cache, 'objectsDir'>): void {
     throw error;
   }
   for (const name of names) {
+    if (returnPack(cache, folder, name)) continue;
     const digest = digestFromHex(name);
     if (digest === undefined) continue;
     const path = objectPath(cache, digest);
@@ -54,24 +57,36 @@ export function returnAside(cache: Pick<Cache, 'objectsDir'>): void {
  * @returns what was removed; the others were relied on, or gone, in the meantime.
  */
 export async function removeObjects(
-  cache: Pick<Cache, 'objectsDir'>,
+  cache: Cache,
   condemned: readonly Condemned[],
   options: { signal?: AbortSignal | undefined; advance?: (objects: number, bytes: number) => void } = {},
 ): Promise<{ objects: number; bytes: number }> {
   const removed = { objects: 0, bytes: 0 };
-  if (condemned.length === 0) return removed;
   const folder = asideFolder(cache);
   makeFolder(folder);
+  const inPacks = new Map<Digest, number>();
   for (let at = 0; at < condemned.length; at += batch) {
     options.signal?.throwIfAborted();
     for (const object of condemned.slice(at, at + batch)) {
+      // One that is there twice is gone when its last copy is.
+      if (packsOf(cache).findKnown(object.digest) !== undefined) inPacks.set(object.digest, object.timeMs);
       if (!removeOne(cache, join(folder, hexOf(object.digest)), object)) continue;
+      if (inPacks.has(object.digest)) continue;
       removed.objects++;
       removed.bytes += object.sizeBytes;
     }
     options.advance?.(removed.objects, removed.bytes);
     await breathe();
   }
+  const sizes = new Map(condemned.map(({ digest, sizeBytes }) => [digest, sizeBytes]));
+  await removeFromPacks(cache, inPacks, folder, {
+    signal: options.signal,
+    removed(digest) {
+      removed.objects++;
+      removed.bytes += sizes.get(digest)!;
+      options.advance?.(removed.objects, removed.bytes);
+    },
+  });
   return removed;
 }
 

@@ -90,6 +90,8 @@ export async function readPlaced(
 export interface ReceiveOptions {
   readonly remote: Remote;
   readonly writer: CacheWriter;
+  /** Whether small objects stay together in packs of the cache; by default each becomes a file. */
+  readonly pack?: boolean;
   /** Called as objects arrive. */
   readonly advance: (files: number, bytes: number) => void;
   readonly signal: AbortSignal | undefined;
@@ -139,13 +141,14 @@ async function receiveRange(range: Range, options: ReceiveOptions): Promise<Want
       ? new Uint8Array(0)
       : await remote.getRange(packKey(range.pack), range.offset, range.length, { signal });
   if (bytes === undefined) return [...range.objects];
-  const result = await writer.unpack({
+  const part = {
     bytes,
     digests: range.objects.map((object) => object.digest),
     offsets: range.objects.map((object) => object.place.offset - range.offset),
     lengths: range.objects.map((object) => object.place.length),
     encodings: range.objects.map((object) => object.place.encoding),
-  });
+  };
+  const result = await writer.unpack(part, options.pack === true);
   options.advance(range.objects.length - result.damaged.length, result.bytes);
   if (result.damaged.length === 0) return [];
   const damaged = new Set(result.damaged);

@@ -1,7 +1,6 @@
 /** Hashing objects of the cache on threads. */
 import type { Report } from '../../events.ts';
 import type { Digest } from '../../model/digest.ts';
-import { missingObjects } from '../../store/objects.ts';
 import type { Repo } from '../../store/repo.ts';
 import { ThreadPool } from '../../store/thread-pool.ts';
 import type { Found } from './walk-data.ts';
@@ -16,39 +15,28 @@ export async function hashObjects(
   found: Found,
   { report, signal }: { report: Report; signal: AbortSignal | undefined },
 ): Promise<void> {
-  const missing = new Set(missingObjects(repo, objects.keys()));
-  for (const digest of missing) found.faults.set(digest, { problem: 'missing' });
-  const present = [...objects.keys()].filter((digest) => !missing.has(digest));
-  const totalBytes = present.reduce((sum, digest) => sum + objects.get(digest)!, 0);
+  const digests = [...objects.keys()];
+  const totalBytes = digests.reduce((sum, digest) => sum + objects.get(digest)!, 0);
   const pool = new ThreadPool();
   let files = 0;
   let bytes = 0;
   try {
     await pool.runSliced(
-      'read',
-      present.length,
-      (from, to) => ({
-        kind: 'read',
-        root: repo.objectsDir,
-        folder: '',
-        names: present
-          .slice(from, to)
-          .map((digest) => `${digest.slice(7, 9)}/${digest.slice(9)}`)
-          .join('\0'),
-      }),
-      (from, result) => {
-        const reasons = new Map(result.reasons);
-        result.digests.forEach((digest, k) => {
-          const expected = present[from + k]!;
-          bytes += objects.get(expected)!;
-          if (digest === expected) return;
-          const reason = reasons.get(k);
-          if (reason === undefined) found.faults.set(expected, { problem: 'damaged' });
-          else if (reason.startsWith('ENOENT')) found.faults.set(expected, { problem: 'missing' });
-          else found.faults.set(expected, { problem: 'unreadable', reason });
-        });
-        files += result.digests.length;
-        report({ type: 'progress', task: 'checking', files, totalFiles: present.length, bytes, totalBytes });
+      'check',
+      digests.length,
+      (from, to) => ({ kind: 'check', objectsDir: repo.objectsDir, digests: digests.slice(from, to) }),
+      (from, { problems }, to) => {
+        const absent = new Set<Digest>();
+        for (const { digest, problem, reason } of problems) {
+          found.faults.set(digest, reason === undefined ? { problem } : { problem, reason });
+          if (problem === 'missing') absent.add(digest);
+        }
+        for (const digest of digests.slice(from, to)) {
+          if (absent.has(digest)) continue;
+          files++;
+          bytes += objects.get(digest)!;
+        }
+        report({ type: 'progress', task: 'checking', files, totalFiles: digests.length, bytes, totalBytes });
       },
       { signal, totalBytes },
     );

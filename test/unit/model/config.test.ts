@@ -34,6 +34,7 @@ test('without any setting the defaults stand', () => {
     hooks: new Map(),
     gc: { pruneExpireMs: 14 * 86_400_000, remoteGraceMs: 7 * 86_400_000 },
     lockTimeoutMs: 30_000,
+    unpackLimit: 100,
   } satisfies Config);
 });
 
@@ -85,6 +86,7 @@ test('every setting is taken from where it may stand', () => {
     ]),
     gc: { pruneExpireMs: 14 * 86_400_000, remoteGraceMs: 7 * 86_400_000 },
     lockTimeoutMs: 30_000,
+    unpackLimit: 100,
   } satisfies Config);
 });
 

@@ -106,6 +106,7 @@ test('a .dvconfig with every setting is read as pinned', () => {
     ]),
     gc: { pruneExpireMs: 14 * 86_400_000, remoteGraceMs: 7 * 86_400_000 },
     lockTimeoutMs: 30_000,
+    unpackLimit: 100,
   } satisfies Config);
 });
 

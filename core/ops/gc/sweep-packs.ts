@@ -1,0 +1,191 @@
+/**
+ * Removing objects from packs: what is left of a pack is put into a new one, and only then does the old one go. It goes
+ * as a single object does (sweep.ts): taken away first, and brought back if somebody relied on it in the meantime.
+ */
+import { lstatSync, renameSync, rmSync, unlinkSync, utimesSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { setImmediate as breathe } from 'node:timers/promises';
+import { systemCode } from '../../errors.ts';
+import { digestBytes } from '../../model/binary.ts';
+import { packedMostBytes } from '../../model/cache-pack.ts';
+import { type Digest, digestFromHex, digestOf } from '../../model/digest.ts';
+import { makeFolder, temporaryName } from '../../store/atomic.ts';
+import { type Cache, hasOwnFile } from '../../store/cache.ts';
+import { PackFiller } from '../../store/cache-pack-space.ts';
+import {
+  type CachePack,
+  type CachePacks,
+  packFileName,
+  packsFolder,
+  packsOf,
+} from '../../store/cache-packs.ts';
+import { explainWriteFailure } from '../../store/cache-writer.ts';
+import { flushFiles, flushFolders } from '../../store/flush.ts';
+import { NewPacks, settlePacks } from '../../store/new-packs.ts';
+import { objectSources, streamChecked } from '../../store/object-source.ts';
+import { sharePath } from '../../store/shared-cache.ts';
+
+/** Packs smaller than this are put together when they are many: every command reads the columns of each. */
+const smallPackBytes = 32 << 20;
+const manySmallPacks = 50;
+
+/** What is to be done about one pack. */
+interface Victim {
+  readonly pack: CachePack;
+  readonly timeMs: number;
+  /** Rows that stay. */
+  readonly kept: number[];
+  /** Rows that go because nothing needs them. */
+  readonly dropped: number[];
+}
+
+/** Brings back a pack that a killed gc had taken away. @param name without its folder. @returns whether it was one. */
+export function returnPack(cache: Pick<Cache, 'objectsDir'>, folder: string, name: string): boolean {
+  if (!packFileName.test(name)) return false;
+  const path = join(packsFolder(cache.objectsDir), name);
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) {
+    makeFolder(packsFolder(cache.objectsDir));
+    renameSync(join(folder, name), path);
+  } else rmSync(join(folder, name), { force: true });
+  return true;
+}
+
+/**
+ * Removes objects from the packs that hold them, and second copies, and puts small packs together.
+ * Guarantee: if the process dies, every object that stays is in an old or in a new pack.
+ * @param condemned when each was listed, by digest.
+ * @param aside existing folder for packs between being taken away and being gone.
+ * @param removed called with every object that is gone.
+ */
+export async function removeFromPacks(
+  cache: Cache,
+  condemned: ReadonlyMap<Digest, number>,
+  aside: string,
+  { removed, signal }: { removed: (digest: Digest) => void; signal?: AbortSignal | undefined },
+): Promise<void> {
+  const packs = packsOf(cache);
+  const victims = chooseVictims(cache, packs, condemned);
+  if (victims.length === 0) return;
+  signal?.throwIfAborted();
+  await keepRest(cache, packs, victims);
+  packs.close();
+  for (const { pack, timeMs, dropped } of victims) {
+    const away = join(aside, basename(pack.path));
+    try {
+      renameSync(pack.path, away);
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw error;
+      continue;
+    }
+    const listed = dropped.reduce(
+      (time, row) => Math.max(time, condemned.get(digestAt(pack, row)) ?? 0),
+      timeMs,
+    );
+    if (lstatSync(away).mtimeMs > listed) {
+      renameSync(away, pack.path);
+      continue;
+    }
+    unlinkSync(away);
+    for (const row of dropped) removed(digestAt(pack, row));
+    await breathe();
+  }
+  packs.refresh();
+}
+
+const digestAt = ({ columns: { digests } }: CachePack, row: number) =>
+  digestFromHex(digests.toString('hex', row * digestBytes, (row + 1) * digestBytes))!;
+
+function chooseVictims(cache: Cache, packs: CachePacks, condemned: ReadonlyMap<Digest, number>): Victim[] {
+  const all = packs.list();
+  const small = all.filter(({ sizeBytes }) => sizeBytes < smallPackBytes);
+  const together = new Set(small.length > manySmallPacks ? small : []);
+  const better = findBetterCopies(packs, all);
+  return all.flatMap((pack) => {
+    const timeMs = lstatSync(pack.path, { throwIfNoEntry: false })?.mtimeMs;
+    if (timeMs === undefined) return [];
+    const kept: number[] = [];
+    const dropped: number[] = [];
+    const rows = pack.columns.lengths.length;
+    for (let row = 0; row < rows; row++) {
+      const digest = digestAt(pack, row);
+      const chosen = better.get(digest) ?? packs.findKnown(digest);
+      if (chosen?.pack !== pack || chosen.offset !== pack.columns.offsets[row]) continue;
+      if (condemned.has(digest)) dropped.push(row);
+      else if (!(hasOwnFile(cache, digest) && isOwnFileWhole(cache, digest))) kept.push(row);
+    }
+    return kept.length === rows && !together.has(pack) ? [] : [{ pack, timeMs, kept, dropped }];
+  });
+}
+
+/** Of objects that several packs have and whose first copy is damaged: a copy that is whole. */
+function findBetterCopies(packs: CachePacks, all: readonly CachePack[]): Map<Digest, PackedObject> {
+  const better = new Map<Digest, PackedObject>();
+  for (const pack of all) {
+    const { offsets, lengths } = pack.columns;
+    for (let row = 0; row < lengths.length; row++) {
+      const digest = digestAt(pack, row);
+      const first = packs.findKnown(digest);
+      if (first === undefined || (first.pack === pack && first.offset === offsets[row])) continue;
+      if (better.has(digest) || isWhole(packs, first, digest)) continue;
+      const second = { pack, offset: offsets[row]!, length: lengths[row]! };
+      if (isWhole(packs, second, digest)) better.set(digest, second);
+    }
+  }
+  return better;
+}
+
+function isWhole(packs: CachePacks, object: PackedObject, digest: Digest): boolean {
+  const bytes = Buffer.allocUnsafe(object.length);
+  return packs.read(object, bytes, 0) === bytes.length && digestOf(bytes) === digest;
+}
+
+function isOwnFileWhole(cache: Cache, digest: Digest): boolean {
+  for (const source of objectSources(cache, digest, 'file')) {
+    return source.path !== undefined && streamChecked(source, digest);
+  }
+  return false;
+}
+
+/** Puts what stays of packs into new ones, with the time of the youngest. */
+async function keepRest(cache: Cache, packs: CachePacks, victims: readonly Victim[]): Promise<void> {
+  const folder = join(cache.temporaryDir, temporaryName());
+  const fresh = new NewPacks();
+  try {
+    makeFolder(folder);
+    for (const { pack, kept } of victims) {
+      const { offsets, lengths } = pack.columns;
+      const inOrder = [...kept].sort((a, b) => offsets[a]! - offsets[b]!);
+      const filler = new PackFiller(
+        fresh.reserve(
+          folder,
+          inOrder.reduce((sum, row) => sum + lengths[row]!, 0),
+        ),
+      );
+      for (const row of inOrder) {
+        const length = lengths[row]!;
+        const room = filler.room(length);
+        if (room === undefined)
+          throw new Error(`${pack.path} holds an object of more than ${packedMostBytes} bytes`);
+        // What a truncated pack has lost is lost; everything else is kept as it is, and checked when it is used.
+        if (packs.read({ pack, offset: offsets[row]!, length }, room, 0) < length) continue;
+        filler.keep(digestAt(pack, row), length);
+      }
+      filler.flush();
+      fresh.add(filler.filled);
+      await breathe();
+    }
+    const files = fresh.finish();
+    const time = Math.max(...victims.map(({ timeMs }) => timeMs)) / 1000;
+    for (const file of files) {
+      utimesSync(file, time, time);
+      if (cache.sharedPermissions !== undefined) sharePath(file, cache.sharedPermissions);
+    }
+    await flushFiles(folder, files);
+    settlePacks(cache.objectsDir, files);
+    await flushFolders(cache.objectsDir, [packsFolder(cache.objectsDir)]);
+  } catch (error) {
+    throw explainWriteFailure(error, cache.objectsDir);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
