@@ -15,6 +15,7 @@ import { PackFiller } from '../../store/cache-pack-space.ts';
 import {
   type CachePack,
   type CachePacks,
+  type PackedObject,
   packFileName,
   packsFolder,
   packsOf,
