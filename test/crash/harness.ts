@@ -2,8 +2,8 @@
  * Kills a command at every writing call, runs it again, and compares what is there then with what an undisturbed run
  * leaves. The command is the built `dv` (or git, whose hooks run it) in a copy of a prepared repository.
  */
+
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import {
   existsSync,
   lstatSync,
@@ -15,7 +15,7 @@ import {
   utimesSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { status } from '../../core/ops/status.ts';
 import { removeOldTemporaries, sweepUnfinished } from '../../core/store/leftovers.ts';
@@ -23,6 +23,7 @@ import { withLock } from '../../core/store/lock.ts';
 import { openRepo, type Repo } from '../../core/store/repo.ts';
 import { loadStatIndex } from '../../core/store/stat-index.ts';
 import { listTracked } from '../../core/store/tracked.ts';
+import { damagedObjects } from '../support/cache-objects.ts';
 import { mainScript, type Outcome, type TestRepo } from '../support/repo.ts';
 
 /** A command to be killed. */
@@ -166,7 +167,7 @@ async function stateOf(world: TestRepo, root: string, scenario: Scenario): Promi
   const repo = openRepo({ cwd: root, env: world.env });
   const state: Record<string, unknown> = listFolder(root);
   state['git index'] = repo.git.output(['ls-files', '--stage']);
-  state['damaged objects'] = damagedIn(repo.objectsDir);
+  state['damaged objects'] = damagedObjects(repo.objectsDir);
   await removeLeftovers(repo);
   for (const folder of ['.git/dv', '.git/dv/index', '.git/dv/tmp']) {
     const names = existsSync(join(root, folder)) ? readdirSync(join(root, folder)) : [];
@@ -214,16 +215,6 @@ export function listFolder(root: string): Record<string, unknown> {
   };
   visit('');
   return found;
-}
-
-function damagedIn(objectsDir: string): string[] {
-  if (!existsSync(objectsDir)) return [];
-  return readdirSync(objectsDir).flatMap((prefix) =>
-    readdirSync(join(objectsDir, prefix)).filter((name) => {
-      const bytes = readFileSync(join(objectsDir, prefix, name));
-      return createHash('sha256').update(bytes).digest('hex') !== basename(prefix) + name;
-    }),
-  );
 }
 
 /** What differs, a line each. */

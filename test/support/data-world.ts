@@ -1,12 +1,13 @@
 /** Repositories with tracked data, their clones, and remotes, for tests of push and fetch. */
+
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RepoPath } from '../../core/model/repo-path.ts';
 import { add } from '../../core/ops/add.ts';
 import type { Remote } from '../../core/store/remote.ts';
 import { openRepo, type Repo } from '../../core/store/repo.ts';
+import { damagedObjects, objectsIn } from './cache-objects.ts';
 import { type TestRepo, testRepo } from './repo.ts';
 
 /** Bytes that depend on a seed alone and do not deflate. */
@@ -44,23 +45,11 @@ export function cloneOf(world: TestRepo, name = 'clone'): Repo {
 /** Opens a clone again, so that its files are read again. */
 export const reopen = (repo: Repo, world: TestRepo) => openRepo({ cwd: repo.root, env: world.env });
 
-/** Every object in a cache whose bytes are not those of its name. */
-export function damagedIn(repo: Repo): string[] {
-  return readdirSync(repo.objectsDir).flatMap((prefix) =>
-    readdirSync(join(repo.objectsDir, prefix)).filter((name) => {
-      const bytes = readFileSync(join(repo.objectsDir, prefix, name));
-      return createHash('sha256').update(bytes).digest('hex') !== prefix + name;
-    }),
-  );
-}
+/** Objects of a cache whose bytes are not those of their digest. */
+export const damagedIn = (repo: Repo): string[] => damagedObjects(repo.objectsDir);
 
 /** How many objects a cache holds. */
-export function objectCount(repo: Repo): number {
-  return readdirSync(repo.objectsDir).reduce(
-    (sum, prefix) => sum + readdirSync(join(repo.objectsDir, prefix)).length,
-    0,
-  );
-}
+export const objectCount = (repo: Repo): number => objectsIn(repo.objectsDir).length;
 
 /** A call of a remote, as `watched` reports it. */
 export interface Call {
