@@ -56,10 +56,9 @@ export interface CachePackColumns {
 }
 
 /**
- * Reads the columns of a pack.
+ * Reads the columns of a pack. A row that leads outside becomes one of no bytes: its object is damaged, the others are not.
  * @param columns exactly the last `cachePackColumnBytes` bytes.
  * @param packBytes size of the whole pack.
- * @throws {DvError} invalid-file, newer-format
  */
 export function parseCachePackColumns(columns: Buffer, packBytes: number, name: string): CachePackColumns {
   const count = (columns.length - cachePackTailBytes) / rowBytes;
@@ -69,7 +68,9 @@ export function parseCachePackColumns(columns: Buffer, packBytes: number, name: 
   const lengths = reader.u32s(count);
   const end = packBytes - columns.length;
   for (let row = 0; row < count; row++) {
-    if (offsets[row]! + lengths[row]! > end) reader.fail('an object lies outside of it');
+    if (offsets[row]! + lengths[row]! <= end) continue;
+    offsets[row] = 0;
+    lengths[row] = 0;
   }
   return { digests, offsets, lengths };
 }

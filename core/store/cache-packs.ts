@@ -11,7 +11,7 @@ import {
   cachePackTailBytes,
   parseCachePackColumns,
 } from '../model/cache-pack.ts';
-import { type Digest, hexOf } from '../model/digest.ts';
+import { type Digest, digestOf, hexOf } from '../model/digest.ts';
 import { listFolder } from './list-folder.ts';
 
 /** The folder of the packs. */
@@ -65,6 +65,8 @@ export class CachePacks {
   #rowOf: number[] = [];
   /** Open addressing, filled by half at most: 1 + position in those lists, or 0. */
   #slots = new Int32Array(0);
+  /** Packs with objects that another pack has, too: seldom any. */
+  #withSecondCopies = new Set<CachePack>();
   readonly #open = new Map<string, number>();
   /** Inode and time of the folder when it was listed; undefined: not yet. */
   #stamp: string | undefined;
@@ -105,23 +107,43 @@ export class CachePacks {
     return again !== undefined && this.#openPack(again.pack) !== undefined ? again : undefined;
   }
 
-  /** All of an object's bytes, as far as they are there; undefined when no pack has it. */
-  readWhole(digest: Digest): Buffer | undefined {
-    const object = this.locate(digest);
-    if (object === undefined) return undefined;
-    const bytes = Buffer.allocUnsafe(object.length);
-    return bytes.subarray(0, this.read(object, bytes, 0));
+  /** All places that packs have an object in, one after the other: with the first where it is whole, stop. */
+  *copies(digest: Digest): Generator<PackedObject> {
+    const first = this.locate(digest);
+    if (first === undefined) return;
+    yield first;
+    const raw = Buffer.from(hexOf(digest), 'hex');
+    for (const pack of this.#withSecondCopies) {
+      if (pack === first.pack) continue;
+      const { digests, offsets, lengths } = pack.columns;
+      let at = digests.indexOf(raw);
+      while (at >= 0 && at % digestBytes !== 0) at = digests.indexOf(raw, at + 1);
+      if (at < 0 || this.#openPack(pack) === undefined) continue;
+      const row = at / digestBytes;
+      yield { pack, offset: offsets[row]!, length: lengths[row]! };
+    }
   }
 
-  /** All objects, each once. */
+  /** An object's bytes from the first copy that is whole, or, not being so, from the first; undefined: no pack has it. */
+  readWhole(digest: Digest): Buffer | undefined {
+    let damaged: Buffer | undefined;
+    for (const object of this.copies(digest)) {
+      const bytes = Buffer.allocUnsafe(object.length);
+      const found = bytes.subarray(0, this.read(object, bytes, 0));
+      if (digestOf(found) === digest) return found;
+      damaged ??= found;
+    }
+    return damaged;
+  }
+
+  /** Everything that packs hold: an object that several have comes several times. */
   *objects(): Generator<PackedObject & { readonly hex: string }> {
-    this.refresh();
-    for (let at = 0; at < this.#rowOf.length; at++) {
-      const pack = this.#packOf[at]!;
-      const row = this.#rowOf[at]!;
+    for (const pack of this.list()) {
       const { digests, offsets, lengths } = pack.columns;
-      const hex = digests.toString('hex', row * digestBytes, (row + 1) * digestBytes);
-      yield { pack, offset: offsets[row]!, length: lengths[row]!, hex };
+      for (let row = 0; row < lengths.length; row++) {
+        const hex = digests.toString('hex', row * digestBytes, (row + 1) * digestBytes);
+        yield { pack, offset: offsets[row]!, length: lengths[row]!, hex };
+      }
     }
   }
 
@@ -182,6 +204,7 @@ export class CachePacks {
     this.#packOf = [];
     this.#rowOf = [];
     this.#slots = new Int32Array(0);
+    this.#withSecondCopies = new Set();
     for (const pack of this.#packs.values()) this.#insertAll(pack);
   }
 
@@ -189,7 +212,10 @@ export class CachePacks {
     const count = pack.columns.lengths.length;
     this.#makeRoom(this.#rowOf.length + count);
     for (let row = 0; row < count; row++) {
-      if (!this.#place(pack, row, this.#rowOf.length)) continue;
+      if (!this.#place(pack, row, this.#rowOf.length)) {
+        this.#withSecondCopies.add(pack);
+        continue;
+      }
       this.#packOf.push(pack);
       this.#rowOf.push(row);
     }
@@ -218,33 +244,27 @@ export class CachePacks {
   }
 
   #openPack({ path }: CachePack): number | undefined {
-    let file = this.#open.get(path);
-    if (file !== undefined) return file;
+    const known = this.#open.get(path);
+    if (known !== undefined) return known;
     if (this.#open.size >= mostOpen) {
       const [oldest, oldestFile] = this.#open.entries().next().value!;
       closeSync(oldestFile);
       this.#open.delete(oldest);
     }
-    try {
-      file = openSync(path, 'r');
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') return undefined;
-      throw error;
-    }
-    this.#open.set(path, file);
+    const file = openIfReadable(path);
+    if (file !== undefined) this.#open.set(path, file);
     return file;
   }
 }
 
-/** Reads a pack's columns; undefined when it is gone or is none: what was in it counts as missing, and comes again. */
+/**
+ * Reads a pack's columns; undefined when it is gone, or none, or not ours to read: what was in it counts as missing, and
+ * comes again.
+ * @throws {DvError} newer-format
+ */
 function openColumns(path: string): CachePack | undefined {
-  let file: number;
-  try {
-    file = openSync(path, 'r');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  const file = openIfReadable(path);
+  if (file === undefined) return undefined;
   try {
     const { size, mtimeMs } = fstatSync(file);
     const tail = lastBytes(file, cachePackTailBytes, size);
@@ -252,10 +272,20 @@ function openColumns(path: string): CachePack | undefined {
     if (bytes === undefined) return undefined;
     return { path, sizeBytes: size, timeMs: mtimeMs, columns: parseCachePackColumns(bytes, size, path) };
   } catch (error) {
-    if (isDvError(error, 'invalid-file') || isDvError(error, 'newer-format')) return undefined;
+    if (isDvError(error, 'invalid-file')) return undefined;
     throw error;
   } finally {
     closeSync(file);
+  }
+}
+
+function openIfReadable(path: string): number | undefined {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ENOENT' || code === 'EACCES') return undefined;
+    throw error;
   }
 }
 

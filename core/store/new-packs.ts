@@ -67,10 +67,16 @@ export class NewPacks {
       const file = openSync(path, 'r+');
       try {
         const columns = formatCachePackColumns(draft);
-        const end = fstatSync(file).size;
+        const { size, mode } = fstatSync(file);
+        // An object of no bytes can be behind everything that was written.
+        const end = draft.offsets.reduce(
+          (most, offset, i) => Math.max(most, offset + draft.lengths[i]!),
+          size,
+        );
         for (let at = 0; at < columns.length; )
           at += writeSync(file, columns, at, columns.length - at, end + at);
-        fchmodSync(file, 0o444);
+        // What the umask left of it, and nobody writes.
+        fchmodSync(file, mode & 0o444);
       } finally {
         closeSync(file);
       }

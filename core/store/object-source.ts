@@ -31,8 +31,7 @@ export function* objectSources(
   const order: Where[] = first === 'pack' ? ['pack', 'file'] : ['file', 'pack'];
   for (const where of order) {
     if (where === 'pack') {
-      const source = packedSource(cache, digest);
-      if (source !== undefined) yield source;
+      yield* packedSources(cache, digest);
       continue;
     }
     const path = objectPath(cache, digest);
@@ -50,15 +49,15 @@ export function* objectSources(
   }
 }
 
-function packedSource(cache: Pick<Cache, 'objectsDir'>, digest: Digest): ObjectSource | undefined {
+function* packedSources(cache: Pick<Cache, 'objectsDir'>, digest: Digest): Generator<ObjectSource> {
   const packs = packsOf(cache);
-  const object = packs.locate(digest);
-  if (object === undefined) return undefined;
-  return {
-    sizeBytes: object.length,
-    path: undefined,
-    read: (into, at) => packs.read(object, into, at),
-  };
+  for (const object of packs.copies(digest)) {
+    yield {
+      sizeBytes: object.length,
+      path: undefined,
+      read: (into, at) => packs.read(object, into, at),
+    };
+  }
 }
 
 function openIfThere(path: string): number | undefined {

@@ -10,7 +10,7 @@ import { digestBytes } from '../../model/binary.ts';
 import { packedMostBytes } from '../../model/cache-pack.ts';
 import { type Digest, digestFromHex, digestOf } from '../../model/digest.ts';
 import { makeFolder, temporaryName } from '../../store/atomic.ts';
-import { type Cache, hasOwnFile } from '../../store/cache.ts';
+import { type Cache, hasObject, hasOwnFile } from '../../store/cache.ts';
 import { PackFiller } from '../../store/cache-pack-space.ts';
 import {
   type CachePack,
@@ -54,9 +54,9 @@ export function returnPack(cache: Pick<Cache, 'objectsDir'>, folder: string, nam
 /**
  * Removes objects from the packs that hold them, and second copies, and puts small packs together.
  * Guarantee: if the process dies, every object that stays is in an old or in a new pack.
- * @param condemned when each was listed, by digest.
+ * @param condemned the time each was listed with, by digest: in a pack that is younger, nothing is dropped.
  * @param aside existing folder for packs between being taken away and being gone.
- * @param removed called with every object that is gone.
+ * @param removed called with every object of which no copy is left.
  */
 export async function removeFromPacks(
   cache: Cache,
@@ -70,7 +70,7 @@ export async function removeFromPacks(
   signal?.throwIfAborted();
   await keepRest(cache, packs, victims);
   packs.close();
-  for (const { pack, timeMs, dropped } of victims) {
+  for (const { pack, timeMs } of victims) {
     const away = join(aside, basename(pack.path));
     try {
       renameSync(pack.path, away);
@@ -78,19 +78,13 @@ export async function removeFromPacks(
       if (systemCode(error) !== 'ENOENT') throw error;
       continue;
     }
-    const listed = dropped.reduce(
-      (time, row) => Math.max(time, condemned.get(digestAt(pack, row)) ?? 0),
-      timeMs,
-    );
-    if (lstatSync(away).mtimeMs > listed) {
-      renameSync(away, pack.path);
-      continue;
-    }
-    unlinkSync(away);
-    for (const row of dropped) removed(digestAt(pack, row));
+    if (lstatSync(away).mtimeMs > timeMs) renameSync(away, pack.path);
+    else unlinkSync(away);
     await breathe();
   }
   packs.refresh();
+  const dropped = victims.flatMap((victim) => victim.dropped.map((row) => digestAt(victim.pack, row)));
+  for (const digest of new Set(dropped)) if (!hasObject(cache, digest)) removed(digest);
 }
 
 const digestAt = ({ columns: { digests } }: CachePack, row: number) =>
@@ -109,10 +103,15 @@ function chooseVictims(cache: Cache, packs: CachePacks, condemned: ReadonlyMap<D
     const rows = pack.columns.lengths.length;
     for (let row = 0; row < rows; row++) {
       const digest = digestAt(pack, row);
+      const listedMs = condemned.get(digest);
+      if (listedMs !== undefined) {
+        // Somebody relied on a pack that is younger now, perhaps on this object of it.
+        (timeMs > listedMs ? kept : dropped).push(row);
+        continue;
+      }
       const chosen = better.get(digest) ?? packs.findKnown(digest);
       if (chosen?.pack !== pack || chosen.offset !== pack.columns.offsets[row]) continue;
-      if (condemned.has(digest)) dropped.push(row);
-      else if (!(hasOwnFile(cache, digest) && isOwnFileWhole(cache, digest))) kept.push(row);
+      if (!(hasOwnFile(cache, digest) && isOwnFileWhole(cache, digest))) kept.push(row);
     }
     return kept.length === rows && !together.has(pack) ? [] : [{ pack, timeMs, kept, dropped }];
   });
