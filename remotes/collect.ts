@@ -7,10 +7,17 @@ export const idleMs = 30_000;
 
 /** Bytes that arrive in pieces, over one or several connections. */
 export class Collected {
-  #bytes = new Uint8Array(0);
+  #bytes: Uint8Array;
+  readonly #given: Uint8Array | undefined;
   #length: number | undefined;
   /** How many have arrived. */
   filled = 0;
+
+  /** @param into where to put them, if they fit there; by default into memory of their own. */
+  constructor(into?: Uint8Array) {
+    this.#given = into;
+    this.#bytes = into ?? new Uint8Array(0);
+  }
 
   /** Says how many bytes there will be in all; the first to say so is believed. May be said while reading. */
   expect(length: number): void {
@@ -72,7 +79,10 @@ export class Collected {
 
   /** All bytes. */
   take(): Uint8Array {
-    return this.#bytes.length === this.filled ? this.#bytes : this.#bytes.slice(0, this.filled);
+    if (this.#bytes.length === this.filled) return this.#bytes;
+    return this.#bytes === this.#given
+      ? this.#bytes.subarray(0, this.filled)
+      : this.#bytes.slice(0, this.filled);
   }
 }
 

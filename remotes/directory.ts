@@ -7,7 +7,7 @@ import { link, mkdir, open, opendir, readdir, rename, rm, stat, unlink } from 'n
 import { dirname, join } from 'node:path';
 import { DvError, systemCode } from '../core/errors.ts';
 import { temporaryName } from '../core/store/atomic.ts';
-import { checkKey, type Remote, type RemoteEntry } from '../core/store/remote.ts';
+import { checkKey, type RangeCall, type Remote, type RemoteEntry } from '../core/store/remote.ts';
 
 /** Half-written files older than this belong to nobody any more. */
 const staleMs = 24 * 60 * 60 * 1000;
@@ -137,7 +137,7 @@ export function openDirectoryRemote(root: string, url = root): Remote {
     key: string,
     offset: number,
     lengthBytes: number | undefined,
-    signal?: AbortSignal,
+    { signal, into }: RangeCall = {},
   ) => {
     signal?.throwIfAborted();
     const path = pathOf(key);
@@ -151,14 +151,15 @@ export function openDirectoryRemote(root: string, url = root): Remote {
       }
       try {
         const length = lengthBytes ?? (await file.stat()).size - offset;
-        const bytes = new Uint8Array(length);
+        const bytes = into ?? new Uint8Array(length);
         let filled = 0;
         while (filled < length) {
           const { bytesRead } = await file.read(bytes, filled, length - filled, offset + filled);
           if (bytesRead === 0) break;
           filled += bytesRead;
         }
-        return filled === length ? bytes : bytes.slice(0, filled);
+        if (filled === bytes.length) return bytes;
+        return into === undefined ? bytes.slice(0, filled) : into.subarray(0, filled);
       } finally {
         await file.close();
       }
@@ -168,9 +169,9 @@ export function openDirectoryRemote(root: string, url = root): Remote {
   return {
     url,
 
-    get: (key, call) => readAt(key, 0, undefined, call?.signal),
+    get: (key, call) => readAt(key, 0, undefined, call),
 
-    getRange: (key, offset, lengthBytes, call) => readAt(key, offset, lengthBytes, call?.signal),
+    getRange: (key, offset, lengthBytes, call) => readAt(key, offset, lengthBytes, call),
 
     async head(key, call) {
       call?.signal?.throwIfAborted();

@@ -2,7 +2,13 @@
 import type { Readable } from 'node:stream';
 import type { Bucket, File, Storage } from '@google-cloud/storage';
 import type { RemoteConfig } from '../core/model/config.ts';
-import { checkKey, type Remote, type RemoteEntry, type RemoteSource } from '../core/store/remote.ts';
+import {
+  checkKey,
+  type RangeCall,
+  type Remote,
+  type RemoteEntry,
+  type RemoteSource,
+} from '../core/store/remote.ts';
 import type { BucketAddress } from './address.ts';
 import { Collected, partsOf } from './collect.ts';
 import {
@@ -111,10 +117,10 @@ export function openGcsRemote(address: BucketAddress, settings: GcsSettings): Re
   const download = async (
     key: string,
     range: { offset: number; lengthBytes: number } | undefined,
-    signal?: AbortSignal,
+    { signal, into }: RangeCall = {},
   ) => {
     const file = await fileOf(key);
-    let collected = new Collected();
+    let collected = new Collected(into);
     let generation: string | undefined;
     let crc32c: string | undefined;
     return ask('read', signal, async () => {
@@ -178,7 +184,7 @@ export function openGcsRemote(address: BucketAddress, settings: GcsSettings): Re
         if (!ifAbsent || gcsStatusOf(error) !== 412) throw error;
         if (attempt === 1) return false;
         // An attempt whose answer was lost may have been the one that wrote it.
-        const there = await download(key, undefined, signal);
+        const there = await download(key, undefined, { signal });
         return there !== undefined && Buffer.from(bytes).equals(there);
       }
     });
@@ -257,9 +263,9 @@ export function openGcsRemote(address: BucketAddress, settings: GcsSettings): Re
   return {
     url,
 
-    get: (key, call) => download(key, undefined, call?.signal),
+    get: (key, call) => download(key, undefined, call),
 
-    getRange: (key, offset, lengthBytes, call) => download(key, { offset, lengthBytes }, call?.signal),
+    getRange: (key, offset, lengthBytes, call) => download(key, { offset, lengthBytes }, call),
 
     async head(key, call) {
       const file = await fileOf(key);

@@ -1,7 +1,13 @@
 /** A remote in S3, or in a server that speaks its protocol. */
 import type { Readable } from 'node:stream';
 import type { GetObjectCommandOutput, ServerSideEncryption, StorageClass } from '@aws-sdk/client-s3';
-import { checkKey, type Remote, type RemoteEntry, type RemoteSource } from '../core/store/remote.ts';
+import {
+  checkKey,
+  type RangeCall,
+  type Remote,
+  type RemoteEntry,
+  type RemoteSource,
+} from '../core/store/remote.ts';
 import type { BucketAddress } from './address.ts';
 import { Collected, partsOf } from './collect.ts';
 import { Pace } from './pace.ts';
@@ -67,10 +73,10 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
   const download = (
     key: string,
     range: { offset: number; lengthBytes: number } | undefined,
-    signal?: AbortSignal,
+    { signal, into }: RangeCall = {},
   ) => {
     const Key = keyOf(key);
-    const collected = new Collected();
+    const collected = new Collected(into);
     let version: string | undefined;
     return ask('read', signal, async () => {
       const { client, sdk } = await open();
@@ -219,9 +225,9 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
   return {
     url,
 
-    get: async (key, call) => download(key, undefined, call?.signal),
+    get: async (key, call) => download(key, undefined, call),
 
-    getRange: async (key, offset, lengthBytes, call) => download(key, { offset, lengthBytes }, call?.signal),
+    getRange: async (key, offset, lengthBytes, call) => download(key, { offset, lengthBytes }, call),
 
     head: async (key, call) => head(key, call?.signal),
 
@@ -247,7 +253,7 @@ export function openS3Remote(address: BucketAddress, settings: S3Settings): Remo
           if (statusOf(error) !== 412) throw error;
           if (attempt === 1) return false;
           // An attempt whose answer was lost may have been the one that wrote it.
-          const there = await download(key, undefined, call?.signal);
+          const there = await download(key, undefined, call);
           return there !== undefined && Buffer.from(bytes).equals(there);
         }
       });

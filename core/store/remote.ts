@@ -18,6 +18,15 @@ export interface RemoteCall {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options of a read of known length. */
+export interface RangeCall extends RemoteCall {
+  /**
+   * Memory to put the bytes into, as long as the range: a driver may use it, and then gives back a part of it. Fresh memory
+   * for each of many large ranges costs as much time as receiving them.
+   */
+  readonly into?: Uint8Array;
+}
+
 /** Bytes to send that need not fit in memory. */
 export interface RemoteSource {
   readonly sizeBytes: number;
@@ -49,7 +58,7 @@ export interface Remote {
     key: string,
     offset: number,
     lengthBytes: number,
-    call?: RemoteCall,
+    call?: RangeCall,
   ): Promise<Uint8Array | undefined>;
 
   /** Size and version of a key, or undefined. */

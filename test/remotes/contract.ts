@@ -84,6 +84,26 @@ export function remoteContract(
       expect(text(await remote.getRange('values/short', 500, 5))).toBe('');
     });
 
+    test('reads ranges into memory it is given, or into its own', async () => {
+      const value = randomBytes(100_000);
+      await remote.put('values/into', value);
+      const space = new ArrayBuffer(80_000);
+      for (const [offset, length, there] of [
+        [5000, 60_000, 60_000],
+        [0, 80_000, 80_000],
+        [70_000, 50_000, 30_000],
+        [100_000, 10, 0],
+      ] as const) {
+        // Longer than what may be filled: nothing beyond it is touched.
+        new Uint8Array(space).fill(7);
+        const into = new Uint8Array(space, 0, Math.min(length, 50_000));
+        const got = await remote.getRange('values/into', offset, into.length, { into });
+        const expected = value.subarray(offset, offset + Math.min(into.length, there));
+        expect(Buffer.from(got!).equals(expected)).toBe(true);
+        expect(new Uint8Array(space, into.length).every((byte) => byte === 7)).toBe(true);
+      }
+    });
+
     test('stores an empty value', async () => {
       await remote.put('values/empty', new Uint8Array(0));
       expect(text(await remote.get('values/empty'))).toBe('');
