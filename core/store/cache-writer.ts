@@ -1,17 +1,17 @@
 /** Adds objects to the cache in batches: temporary names, one flush, then their real names. */
-import { closeSync, openSync, rmSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DvError, systemCode } from '../errors.ts';
-import { type Digest, DigestBuilder, digestOf } from '../model/digest.ts';
+import { type Digest, digestOf } from '../model/digest.ts';
+import { ArrivingObject } from './arriving-object.ts';
 import { makeFolder, temporaryName } from './atomic.ts';
 import { type Cache, hasObject, holdsObject, objectPath } from './cache.ts';
 import type { FilledSpace, PackSpace } from './cache-pack-space.ts';
 import { packsFolder } from './cache-packs.ts';
 import { flushFiles, flushFolders } from './flush.ts';
-import { adoptNewObject, newObjectPath, settleObjects, writeNewObject } from './new-objects.ts';
+import { newObjectPath, settleObjects, withFolder, writeNewObject } from './new-objects.ts';
 import { NewPacks, settlePacks } from './new-packs.ts';
 import { sharePath } from './shared-cache.ts';
-import { writeAll } from './stat-files.ts';
 import type { ThreadPool } from './thread-pool.ts';
 import type { UnpackResult, UnpackTask } from './unpack-objects.ts';
 
@@ -81,30 +81,31 @@ export class CacheWriter {
   }
 
   /**
-   * Adds an object of any size, piece by piece.
+   * Adds an object of any size, piece by piece. It is under its name at once, without `commit`: large ones are flushed while
+   * they arrive, and need not wait for others.
+   * @param pieces those in memory that threads share are not copied first; they are done with when the next is asked for.
    * @returns whether the bytes were those of the digest.
    * @throws {DvError} disk-full, not-writable, and what the pieces throw.
    */
   async receive(digest: Digest, pieces: AsyncIterable<Uint8Array>): Promise<boolean> {
-    const folder = this.folder();
-    const partial = join(folder, `${temporaryName()}.part`);
-    const file = guardWrites(this.#cache, () => openSync(partial, 'wx', 0o444));
-    const hash = new DigestBuilder();
-    let complete = false;
+    const partial = join(this.folder(), `${temporaryName()}.part`);
+    const object = guardWrites(this.#cache, () => new ArrivingObject(partial, this.#pool));
     try {
-      for await (const piece of pieces) {
-        hash.update(piece);
-        guardWrites(this.#cache, () => writeAll(file, piece));
-      }
-      complete = hash.finish() === digest;
+      for await (const piece of pieces) await this.#writing(() => object.add(piece));
+      if ((await object.finish()) !== digest) return false;
+      await this.#writing(async () => {
+        await object.flush();
+        const { sharedPermissions } = this.#cache;
+        if (sharedPermissions !== undefined) sharePath(partial, sharedPermissions);
+        const path = objectPath(this.#cache, digest);
+        withFolder(path, () => renameSync(partial, path));
+        await this.#flushNames([dirname(path)]);
+      });
+      return true;
     } finally {
-      closeSync(file);
-      if (!complete) rmSync(partial, { force: true });
+      await object.close();
+      rmSync(partial, { force: true });
     }
-    if (!complete) return false;
-    guardWrites(this.#cache, () => adoptNewObject(folder, digest, partial));
-    this.#pending.add(digest);
-    return true;
   }
 
   /** The folder for a task that writes new objects itself (see new-objects.ts); tell of them with `adopt`. */
@@ -145,7 +146,7 @@ export class CacheWriter {
     const digests = [...this.#pending];
     if (this.size === 0) return;
     const folder = this.#folder;
-    const { objectsDir, temporaryDir, sharedPermissions } = this.#cache;
+    const { objectsDir, sharedPermissions } = this.#cache;
     const slice = (from: number, to: number) =>
       ({ kind: 'settle', folder, objectsDir, sharedPermissions, digests: digests.slice(from, to) }) as const;
     await this.#writing(async () => {
@@ -155,13 +156,8 @@ export class CacheWriter {
       if (this.#pool === undefined) settleObjects(slice(0, digests.length));
       else await this.#pool.runSliced('settle', digests.length, slice, () => {});
       settlePacks(objectsDir, packs);
-      // A pointer written next, perhaps on another file system, must not be there before the objects' names are.
-      const folders = new Set(digests.map((digest) => dirname(objectPath(this.#cache, digest))));
-      if (packs.length > 0) folders.add(packsFolder(objectsDir));
-      if (sharedPermissions !== undefined) {
-        for (const each of [temporaryDir, objectsDir, ...folders]) sharePath(each, sharedPermissions);
-      }
-      await flushFolders(objectsDir, [...folders, objectsDir]);
+      const folders = digests.map((digest) => dirname(objectPath(this.#cache, digest)));
+      await this.#flushNames([...folders, ...(packs.length > 0 ? [packsFolder(objectsDir)] : [])]);
     });
     this.#pending.clear();
     this.#packs.clear();
@@ -173,6 +169,19 @@ export class CacheWriter {
     this.#packs.clear();
     if (this.#made) rmSync(this.#folder, { recursive: true, force: true });
     this.#made = false;
+  }
+
+  /**
+   * Makes new names in folders of the cache durable: a pointer written next, perhaps on another file system, must not be
+   * there before them.
+   */
+  async #flushNames(inFolders: readonly string[]): Promise<void> {
+    const { objectsDir, temporaryDir, sharedPermissions } = this.#cache;
+    const folders = new Set(inFolders);
+    if (sharedPermissions !== undefined) {
+      for (const each of [temporaryDir, objectsDir, ...folders]) sharePath(each, sharedPermissions);
+    }
+    await flushFolders(objectsDir, [...folders, objectsDir]);
   }
 
   #threads(): ThreadPool {

@@ -15,18 +15,40 @@ const worthThreads: Record<TaskKind, number> = {
   pack: 64,
   unpack: 64,
   check: 200,
+  append: 1,
 };
 /** Jobs of more bytes than this are worth threads however few their files. */
 const worthThreadsBytes = 4 << 20;
+/** Of so few files that there is little to share out, more than this: this thread has Ctrl-C to listen to, too. */
+const worthOneThreadBytes = 32 << 20;
+/** Files of more bytes than this on average get a thread each, a few more than there are processors: none is left to the end alone. */
+const largeFileBytes = 32 << 20;
+const mostThreads = 4;
 const filesPerTask: Partial<Record<TaskKind, number>> = { stat: 2000, settle: 2000 };
 const usualFilesPerTask = 250;
 
+/** Somebody who waits for a thread. */
+interface Waiting {
+  readonly only: Worker | undefined;
+  readonly resolve: (worker: Worker) => void;
+}
+
+/** A place on one thread of a pool. */
+export interface Lane {
+  /** Does the next task there. Memory the task hands over must not be used afterwards. */
+  run<Kind extends TaskKind>(task: TaskOf<Kind>): Promise<ResultOf<Kind>>;
+  /** Gives the place up. */
+  leave(): void;
+}
+
 /** Threads that do tasks. End it with `close`, or the process stays alive. */
 export class ThreadPool {
-  readonly #size = Math.max(2, Math.min(4, availableParallelism()));
+  readonly #size = Math.max(2, Math.min(mostThreads, availableParallelism()));
   readonly #idle: Worker[] = [];
   readonly #all: Worker[] = [];
-  readonly #waiting: ((worker: Worker) => void)[] = [];
+  readonly #waiting: Waiting[] = [];
+  /** How many lanes each thread has. */
+  readonly #lanes = new Map<Worker, number>();
 
   /** Starts the threads, while something else is still to be found out before there is work for them. */
   warm(): void {
@@ -42,13 +64,31 @@ export class ThreadPool {
     size: { files: number; bytes: number },
   ): Promise<ResultOf<Kind>> {
     if (size.files < worthThreads[task.kind] && size.bytes < worthThreadsBytes) return doTask(task);
-    const worker = await this.#take();
+    return this.#runOn(await this.#take(this.#size), task);
+  }
+
+  /**
+   * Reserves a place on one thread for tasks that must all be done there, in the order they are given: it keeps something
+   * between them. The thread does other tasks in between.
+   */
+  lane(): Lane {
+    if (this.#all.length < this.#size) this.#idle.push(this.#start());
+    const count = (worker: Worker) => this.#lanes.get(worker) ?? 0;
+    const worker = this.#all.reduce((least, each) => (count(each) < count(least) ? each : least));
+    this.#lanes.set(worker, count(worker) + 1);
+    return {
+      run: async (task) => this.#runOn(await this.#takeThis(worker), task),
+      leave: () => this.#lanes.set(worker, count(worker) - 1),
+    };
+  }
+
+  async #runOn<Kind extends TaskKind>(worker: Worker, task: TaskOf<Kind>): Promise<ResultOf<Kind>> {
     try {
       return (await ask(worker, task)) as ResultOf<Kind>;
     } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#idle.push(worker);
-      else next(worker);
+      const next = this.#waiting.findIndex(({ only }) => only === undefined || only === worker);
+      if (next < 0) this.#idle.push(worker);
+      else this.#waiting.splice(next, 1)[0]!.resolve(worker);
     }
   }
 
@@ -66,10 +106,13 @@ export class ThreadPool {
     options: { signal?: AbortSignal | undefined; totalBytes?: number } = {},
   ): Promise<void> {
     if (count === 0) return;
+    const { totalBytes = 0 } = options;
     const onThreads =
-      count >= worthThreads[kind] || (count >= 4 && (options.totalBytes ?? 0) >= worthThreadsBytes);
-    const most = filesPerTask[kind] ?? usualFilesPerTask;
-    const step = onThreads ? Math.max(1, Math.min(most, Math.ceil(count / (this.#size * 4)))) : most;
+      count >= worthThreads[kind] || totalBytes >= (count >= 4 ? worthThreadsBytes : worthOneThreadBytes);
+    const areLarge = totalBytes >= count * largeFileBytes;
+    const threads = areLarge ? mostThreads : this.#size;
+    const most = areLarge ? 1 : (filesPerTask[kind] ?? usualFilesPerTask);
+    const step = onThreads ? Math.max(1, Math.min(most, Math.ceil(count / (threads * 4)))) : most;
     let next = 0;
     const lane = async () => {
       while (next < count) {
@@ -77,12 +120,12 @@ export class ThreadPool {
         const from = next;
         next += step;
         const to = Math.min(count, from + step);
-        const files = onThreads ? Number.POSITIVE_INFINITY : 0;
-        finished(from, await this.run<Kind>(slice(from, to), { files, bytes: 0 }), to);
+        const task = slice(from, to);
+        finished(from, onThreads ? await this.#runOn(await this.#take(threads), task) : doTask(task), to);
       }
     };
     const lanes = Array.from(
-      { length: onThreads ? Math.min(this.#size, Math.ceil(count / step)) : 1 },
+      { length: onThreads ? Math.min(threads, Math.ceil(count / step)) : 1 },
       async () => {
         try {
           await lane();
@@ -94,7 +137,9 @@ export class ThreadPool {
     );
     const outcomes = await Promise.allSettled(lanes);
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    if (failed === undefined) return;
+    options.signal?.throwIfAborted();
+    throw failed.reason;
   }
 
   /**
@@ -106,11 +151,19 @@ export class ThreadPool {
     return Array.from({ length: this.#size - 1 }, () => this.run<Kind>(task, size));
   }
 
-  async #take(): Promise<Worker> {
+  /** A thread that does nothing else meanwhile. @param most how many there may be. */
+  async #take(most: number): Promise<Worker> {
     const idle = this.#idle.pop();
     if (idle !== undefined) return idle;
-    if (this.#all.length < this.#size) return this.#start();
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    if (this.#all.length < most) return this.#start();
+    return new Promise((resolve) => this.#waiting.push({ only: undefined, resolve }));
+  }
+
+  /** This thread, once it does nothing else. */
+  async #takeThis(only: Worker): Promise<Worker> {
+    const at = this.#idle.indexOf(only);
+    if (at >= 0) return this.#idle.splice(at, 1)[0]!;
+    return new Promise((resolve) => this.#waiting.push({ only, resolve }));
   }
 
   #start(): Worker {

@@ -1,4 +1,5 @@
 /** Everything a thread can be asked to do: one synchronous function per kind of task. */
+import { type AppendResult, type AppendTask, appendPiece } from './append-piece.ts';
 import { type CheckProblem, type CheckTask, checkObjects } from './check-objects.ts';
 import { type SettleTask, settleObjects } from './new-objects.ts';
 import { type PackResult, type PackTask, packObjects } from './pack-objects.ts';
@@ -18,6 +19,7 @@ export interface ThreadTasks {
   pack: { task: PackTask; result: PackResult };
   unpack: { task: UnpackTask; result: UnpackResult };
   check: { task: CheckTask; result: { problems: CheckProblem[] } };
+  append: { task: AppendTask; result: AppendResult };
 }
 
 export type TaskKind = keyof ThreadTasks;
@@ -33,6 +35,7 @@ const functions: { [Kind in TaskKind]: (task: TaskOf<Kind>) => ResultOf<Kind> } 
   pack: packObjects,
   unpack: unpackObjects,
   check: checkObjects,
+  append: appendPiece,
 };
 
 /** Does one task, on this thread. */

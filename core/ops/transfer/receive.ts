@@ -15,10 +15,10 @@ export const rangeBytes = 8 << 20;
 const rangesAtOnce = 16;
 /** Bytes in memory together: what has been asked for and is not yet written. */
 const memoryBytes = 96 << 20;
-/** Large objects are asked for in pieces of this many bytes, a few ahead. */
+/** Large objects are asked for in pieces of this many bytes, at least so many of them ahead. */
 const pieceBytes = 8 << 20;
-const piecesAhead = 4;
-/** Bytes that are settled in the cache together: a pull that is cut keeps all but the last of these. */
+const leastAhead = 4;
+/** Small objects of so many bytes are settled in the cache together: a pull that is cut keeps all but the last of these. */
 const waveBytes = 512 << 20;
 
 /** An object to receive. */
@@ -105,32 +105,33 @@ export interface ReceiveOptions {
 export async function receive(wanted: readonly Wanted[], options: ReceiveOptions): Promise<Wanted[]> {
   const failed: Wanted[] = [];
   const memory = new ByteBudget(memoryBytes);
-  const work = [
-    ...planRanges(wanted).map((range) => ({
-      bytes: range.length,
-      run: async () => failed.push(...(await memory.hold(range.length, () => receiveRange(range, options)))),
-    })),
-    ...wanted
-      .filter(({ place }) => place.pack === undefined)
-      .map((object) => ({
-        bytes: object.sizeBytes,
-        run: async () => {
-          if (!(await receiveBlob(object, memory, options))) failed.push(object);
-        },
-      })),
-  ];
-  for (let at = 0; at < work.length; ) {
+  const ranges = planRanges(wanted);
+  for (let at = 0; at < ranges.length; ) {
     let end = at;
-    for (let bytes = 0; end < work.length && (end === at || bytes + work[end]!.bytes <= waveBytes); end++) {
-      bytes += work[end]!.bytes;
+    for (
+      let bytes = 0;
+      end < ranges.length && (end === at || bytes + ranges[end]!.length <= waveBytes);
+      end++
+    ) {
+      bytes += ranges[end]!.length;
     }
-    await inParallel(work.slice(at, end), rangesAtOnce, async ({ run }) => {
+    await inParallel(ranges.slice(at, end), rangesAtOnce, async (range) => {
       options.signal?.throwIfAborted();
-      await run();
+      failed.push(...(await memory.hold(range.length, () => receiveRange(range, options))));
     });
     await options.writer.commit();
     at = end;
   }
+  const blobs = wanted.filter(({ place }) => place.pack === undefined);
+  const piecesAhead = Math.max(leastAhead, Math.floor(memoryBytes / pieceBytes / blobs.length));
+  const spaces: SharedArrayBuffer[] = [];
+  await inParallel(blobs, rangesAtOnce, async (blob) => {
+    options.signal?.throwIfAborted();
+    const most = piecesAhead * pieceBytes;
+    await memory.hold(Math.min(blob.sizeBytes || most, most), async () => {
+      if (!(await receiveBlob(blob, { ...options, piecesAhead, spaces }))) failed.push(blob);
+    });
+  });
   return failed;
 }
 
@@ -155,48 +156,48 @@ async function receiveRange(range: Range, options: ReceiveOptions): Promise<Want
   return range.objects.filter((object) => damaged.has(object.digest));
 }
 
-/** Receives a large object piece by piece; `false` when it is not there or not whole. */
+/**
+ * Receives a large object piece by piece; `false` when it is not there or not whole.
+ * @param options `piecesAhead` bounds its pieces in memory; `spaces` is memory of pieces to use again, shared with the threads that write them.
+ */
 async function receiveBlob(
   { digest, ...wanted }: Wanted,
-  memory: ByteBudget,
-  options: ReceiveOptions,
+  options: ReceiveOptions & { piecesAhead: number; spaces: SharedArrayBuffer[] },
 ): Promise<boolean> {
-  const { remote, writer, signal } = options;
+  const { remote, writer, signal, piecesAhead, spaces } = options;
   const key = blobKey(digest);
   const sizeBytes = wanted.sizeBytes > 0 ? wanted.sizeBytes : (await remote.head(key, { signal }))?.sizeBytes;
   if (sizeBytes === undefined) return false;
   let gone = false;
   const pieces = async function* () {
-    const asked: { piece: Promise<Uint8Array | undefined>; release: Promise<() => void> }[] = [];
-    const ask = (offset: number) => {
-      const length = Math.min(pieceBytes, sizeBytes - offset);
-      const release = memory.take(length);
-      const piece = release.then(() => remote.getRange(key, offset, length, { signal }));
+    const asked: { piece: Promise<Uint8Array | undefined>; space: SharedArrayBuffer }[] = [];
+    let next = 0;
+    const ask = () => {
+      if (next >= sizeBytes) return;
+      const space = spaces.pop() ?? new SharedArrayBuffer(pieceBytes);
+      const into = new Uint8Array(space, 0, Math.min(pieceBytes, sizeBytes - next));
+      const piece = remote.getRange(key, next, into.length, { signal, into });
       // A piece that fails is met in its turn; until then it is no unhandled rejection.
       piece.catch(() => {});
-      asked.push({ piece, release });
+      asked.push({ piece, space });
+      next += into.length;
     };
-    let next = 0;
     try {
-      for (; next < sizeBytes && asked.length < piecesAhead; next += pieceBytes) ask(next);
-      for (let first = asked[0]; first !== undefined; first = asked[0]) {
+      while (asked.length < piecesAhead && next < sizeBytes) ask();
+      for (let first = asked.shift(); first !== undefined; first = asked.shift()) {
         const bytes = await first.piece;
         if (bytes === undefined) {
           gone = true;
           return;
         }
         yield bytes;
+        spaces.push(first.space);
         options.advance(0, bytes.length);
-        (await first.release)();
-        asked.shift();
-        if (next < sizeBytes) ask(next);
-        next += pieceBytes;
+        ask();
       }
     } finally {
-      for (const { piece, release } of asked) {
-        const free = await release;
-        piece.then(free, free);
-      }
+      // Until the last has come they take memory.
+      await Promise.allSettled(asked.map(({ piece }) => piece));
     }
   };
   const whole = await writer.receive(digest, pieces());

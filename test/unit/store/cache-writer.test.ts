@@ -13,6 +13,7 @@ import { type Digest, digestOf } from '../../../core/model/digest.ts';
 import { type Cache, hasObject, objectPath, objectSize, readObject } from '../../../core/store/cache.ts';
 import { CacheWriter } from '../../../core/store/cache-writer.ts';
 import { missingObjects } from '../../../core/store/objects.ts';
+import { ThreadPool } from '../../../core/store/thread-pool.ts';
 import { type TemporaryFolder, temporaryFolder } from '../../support/git-folder.ts';
 import { canMountSmallDisk, remount, smallDisk } from '../../support/small-disk.ts';
 
@@ -151,6 +152,40 @@ describe('objects on their way into the cache', () => {
     await writer.commit();
     writer.discard();
     expect(readObject(cache, digest).toString()).toBe('right');
+  });
+
+  test.each([
+    ['on this thread', () => undefined],
+    ['on threads', () => new ThreadPool()],
+  ])('are there as soon as they are received whole, each by itself, %s', async (_, makePool) => {
+    using folder = temporaryFolder();
+    const cache = cacheIn(folder);
+    const pool = makePool();
+    const writer = new CacheWriter(cache, pool);
+    const waiting = writer.put(Buffer.from('waits for the commit'));
+    const contents = Array.from({ length: 5 }, (_, i) =>
+      Array.from({ length: 9 }, (_, piece) => `${i} ${piece} `.repeat(100_000)),
+    );
+    const digests = contents.map((parts) => digestOf(parts.join('')));
+    const received = await Promise.all(
+      contents.map(async (parts, i) => {
+        const wrong = i === 2 ? [...parts, 'and more'] : parts;
+        const whole = await writer.receive(digests[i]!, pieces(...wrong));
+        expect(hasObject(cache, digests[i]!)).toBe(whole);
+        return whole;
+      }),
+    );
+    expect(received).toEqual([true, true, false, true, true]);
+    expect(hasObject(cache, waiting)).toBe(false);
+    await writer.commit();
+    writer.discard();
+    await pool?.close();
+    for (const i of [0, 1, 3, 4]) {
+      expect(readObject(cache, digests[i]!).toString()).toBe(contents[i]!.join(''));
+      expect(statSync(objectPath(cache, digests[i]!)).mode & 0o222).toBe(0);
+    }
+    expect(filesBelow(cache.objectsDir).length).toBe(5);
+    expect(filesBelow(cache.temporaryDir)).toEqual([]);
   });
 
   test('take the place of an object that lost its bytes', async () => {
