@@ -23,6 +23,7 @@ import { giveOwnFiles } from './own-files.ts';
 import { absolutePath, type Repo } from './repo.ts';
 import { fileModeOf, putStat, statMissing, statWidth } from './stat-files.ts';
 import { isTrusted, removeStatIndex, saveStatIndex, unknownStamp } from './stat-index.ts';
+import { followSignal } from './stop-flag.ts';
 import { appearedReason } from './write-files.ts';
 
 /** Carries a plan out: deletions, folders, files, then the stat index. */
@@ -200,6 +201,7 @@ async function writeAll(repo: Repo, job: Writing, work: Work): Promise<void> {
   const damaged = new Set<Digest>();
   let files = 0;
   let bytes = 0;
+  using stop = followSignal(work.signal);
   await work.pool.runSliced(
     'write',
     writes.length,
@@ -216,6 +218,7 @@ async function writeAll(repo: Repo, job: Writing, work: Work): Promise<void> {
         modes: part.map((i) => changes[i]!.after!.mode),
         replace: part.map((i) => actions[i] === 'replace' || job.relinked.has(i)),
         link,
+        stop: stop.flag,
       };
     },
     (from, result) => {

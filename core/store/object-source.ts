@@ -86,6 +86,9 @@ export function readChecked(source: ObjectSource, digest: Digest, into: Uint8Arr
   );
 }
 
+/** Large objects are read in steps of so many bytes, which are still near the processor when they are hashed and written. */
+const stepBytes = 1 << 20;
+
 /**
  * Reads all of an object, of any size, and says whether its bytes are those of the digest.
  * @param take is handed the pieces in order; they are valid only during the call.
@@ -105,7 +108,7 @@ export function streamChecked(
   }
   const hash = new DigestBuilder();
   for (let at = 0; ; ) {
-    const got = source.read(space.subarray(0, chunkBytes), at);
+    const got = source.read(space.subarray(0, stepBytes), at);
     if (got === 0) break;
     hash.update(space.subarray(0, got));
     take(space.subarray(0, got));

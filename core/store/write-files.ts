@@ -20,6 +20,7 @@ import { linkedObject } from './cache-link.ts';
 import { HeldFolders } from './held-folders.ts';
 import { type ObjectSource, objectSources, readChecked, streamChecked } from './object-source.ts';
 import { putStat, statWidth, unlinkIfThere, writeAll } from './stat-files.ts';
+import { type StopFlag, throwIfStopped } from './stop-flag.ts';
 import { workspaceTemporarySuffix } from './walk.ts';
 
 /** Files to write from the cache, in parallel lists. */
@@ -41,6 +42,8 @@ export interface WriteTask {
   readonly link: LinkMode;
   /** Goes by paths alone, as where folders cannot be held open. */
   readonly byPath?: boolean;
+  /** Ends the task early, within a large file too. */
+  readonly stop?: StopFlag | undefined;
 }
 
 /** What was written. */
@@ -64,6 +67,7 @@ interface Item {
   readonly mode: FileMode;
   readonly replace: boolean;
   readonly link: LinkMode;
+  readonly stop: StopFlag | undefined;
 }
 
 /**
@@ -77,7 +81,7 @@ export function writeFiles(task: WriteTask): WriteResult {
   const damaged: Digest[] = [];
   using held = new HeldFolders(task.root, task);
   const fail = (i: number, error: unknown) => {
-    if (systemCode(error) === 'ENOSPC' || systemCode(error) === 'EDQUOT') throw error;
+    if (['ENOSPC', 'EDQUOT', 'ECANCELED'].includes(systemCode(error) ?? '')) throw error;
     putStat(columns, i, undefined);
     reasons.push([i, reasonOf(error)]);
   };
@@ -93,6 +97,7 @@ export function writeFiles(task: WriteTask): WriteResult {
     const path = names[i] === '' ? task.folder : joinPaths(task.folder, names[i]!);
     const digest = task.digests[i]!;
     try {
+      throwIfStopped(task.stop);
       refuseTooLong(task.root, path);
       const folder = parentOf(path);
       if (folder !== inFolder.folder) {
@@ -109,6 +114,7 @@ export function writeFiles(task: WriteTask): WriteResult {
         mode: task.modes[i]!,
         replace: task.replace[i]!,
         link: task.link,
+        stop: task.stop,
       });
       if (!intact) damaged.push(digest);
       putStat(columns, i, intact ? lstatSync(target) : undefined);
@@ -180,19 +186,23 @@ function writeTemporary(item: Item, source: ObjectSource, temporary: string): bo
 }
 
 /** Writes or links a file's content; `false` when the object is damaged. */
-function writeContent({ digest, mode, link }: Item, source: ObjectSource, temporary: string): boolean {
+function writeContent(item: Item, source: ObjectSource, temporary: string): boolean {
+  const { digest, mode, link, stop } = item;
   const permissions = mode === 'x' ? 0o777 : 0o666;
   const object = source.path;
   // The executable bit belongs to the bytes: linked, the object and every file linked to it would have it.
   if (object === undefined || link === 'copy' || (mode === 'x' && link !== 'reflink')) {
     const copy = openSync(temporary, 'wx', permissions);
     try {
-      return streamChecked(source, digest, (bytes) => writeAll(copy, bytes));
+      return streamChecked(source, digest, (bytes) => {
+        throwIfStopped(stop);
+        writeAll(copy, bytes);
+      });
     } finally {
       closeSync(copy);
     }
   }
-  if (!streamChecked(source, digest)) return false;
+  if (!streamChecked(source, digest, () => throwIfStopped(stop))) return false;
   if (link === 'reflink') {
     copyFileSync(object, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
     chmodSync(temporary, permissions & ~umask());
