@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** argv → command → exit status; the only place that ends the process. */
+import { setMaxListeners } from 'node:events';
 import nodeModule from 'node:module';
 import { startEarlyThread } from '../core/store/early-thread.ts';
 import { isDriverName, isHookEvent } from '../hooks/events.ts';
@@ -24,6 +25,8 @@ async function tellBug(error: unknown): Promise<void> {
 }
 
 const interruption = new AbortController();
+// Every request on its way listens to it.
+setMaxListeners(0, interruption.signal);
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.on(name, () => {
     // The second one does not wait for a safe point.

@@ -221,6 +221,35 @@ export function s3Faults(
       expect(await dv(repo, 'push')).toMatchObject({ status: 0 });
     });
 
+    test('a large file comes in many requests at once; Ctrl-C ends a hanging pull, and the next one goes on', async () => {
+      await using repo = await dataRepo({ 'large.bin': noise(1, 100 << 20), 'small.bin': 'small' }, [
+        'large.bin',
+        'small.bin',
+      ]);
+      await using proxy = await faultyProxy(endpoint);
+      const bucket = await newBucket();
+      await configure(repo, bucket, proxy.url);
+      expect(await dv(repo, 'push')).toMatchObject({ status: 0 });
+      await repo.run('rm', ['-rf', '.git/dv', 'large.bin', 'small.bin']);
+      proxy.faults = [{ method: 'GET', path: /blobs/, skip: 8, times: 1, action: { neverAnswer: true } }];
+      proxy.requests.length = 0;
+      const child = spawn(process.execPath, [mainScript, 'pull'], {
+        cwd: repo.root,
+        env: { ...repo.env, ...keysInEnv() },
+        stdio: 'ignore',
+      });
+      const pieces = () => proxy.requests.filter(({ path }) => path.includes('blobs')).length;
+      await expect.poll(pieces, { timeout: 20_000 }).toBeGreaterThan(10);
+      const started = performance.now();
+      child.kill('SIGINT');
+      const [code] = await once(child, 'exit');
+      expect(code).toBe(130);
+      expect(performance.now() - started).toBeLessThan(1000);
+      // Nothing that Node has to say of it, either.
+      expect(await dv(repo, 'pull')).toMatchObject({ status: 0, stderr: '' });
+      expect(repo.readBytes('large.bin').equals(noise(1, 100 << 20))).toBe(true);
+    });
+
     test('kill -9 in the middle of a push: the next one sends only what had not arrived', async () => {
       await using repo = await dataRepo(
         Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`data/${i}`, noise(i, 7 << 20)])),
