@@ -88,6 +88,20 @@ const scenarios: readonly Scenario[] = [
     command: ['pull'],
   },
   {
+    name: 'pull of large files',
+    async prepare(world) {
+      // In pieces of 8 MiB: three and two.
+      world.write('large/a', Buffer.alloc(17 << 20, 'a'));
+      world.write('large/b', Buffer.alloc(9 << 20, 'b'));
+      await world.dvOk('add', 'large');
+      await toRemote(world);
+      await world.dvOk('push');
+      for (const path of ['large', '.git/dv']) world.remove(path);
+    },
+    command: ['pull', 'large'],
+    most: 30,
+  },
+  {
     name: 'gc',
     async prepare(world) {
       await world.git('branch', '--quiet', '-D', 'two');
