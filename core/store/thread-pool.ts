@@ -113,28 +113,29 @@ export class ThreadPool {
     const threads = areLarge ? mostThreads : this.#size;
     const most = areLarge ? 1 : (filesPerTask[kind] ?? usualFilesPerTask);
     const step = onThreads ? Math.max(1, Math.min(most, Math.ceil(count / (threads * 4)))) : most;
-    let next = 0;
-    const lane = async () => {
-      while (next < count) {
-        options.signal?.throwIfAborted();
-        const from = next;
-        next += step;
-        const to = Math.min(count, from + step);
-        const task = slice(from, to);
-        finished(from, onThreads ? await this.#runOn(await this.#take(threads), task) : doTask(task), to);
+    const shares = cutShares(count, step, onThreads ? Math.min(threads, Math.ceil(count / step)) : 1);
+    let failedAlready = false;
+    const lane = async (own: Share) => {
+      for (let share: Share | undefined = own; share !== undefined; share = fullest(shares)) {
+        while (share.next < share.end) {
+          if (failedAlready) return;
+          options.signal?.throwIfAborted();
+          const from = share.next;
+          const to = Math.min(share.end, from + step);
+          share.next = to;
+          const task = slice(from, to);
+          finished(from, onThreads ? await this.#runOn(await this.#take(threads), task) : doTask(task), to);
+        }
       }
     };
-    const lanes = Array.from(
-      { length: onThreads ? Math.min(threads, Math.ceil(count / step)) : 1 },
-      async () => {
-        try {
-          await lane();
-        } catch (error) {
-          next = count;
-          throw error;
-        }
-      },
-    );
+    const lanes = shares.map(async (share) => {
+      try {
+        await lane(share);
+      } catch (error) {
+        failedAlready = true;
+        throw error;
+      }
+    });
     const outcomes = await Promise.allSettled(lanes);
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed === undefined) return;
@@ -177,6 +178,33 @@ export class ThreadPool {
     await Promise.all(this.#all.splice(0).map((worker) => worker.terminate()));
     this.#idle.length = 0;
   }
+}
+
+/** Files that one thread begins with; one that is done takes from the others'. */
+interface Share {
+  next: number;
+  readonly end: number;
+}
+
+/**
+ * Cuts a job into parts that lie apart: files come in the order of their paths, and threads that make files in the
+ * same folder wait for each other.
+ */
+function cutShares(count: number, step: number, threads: number): Share[] {
+  const tasks = Math.ceil(count / step);
+  return Array.from({ length: threads }, (_, i) => ({
+    next: Math.floor((i * tasks) / threads) * step,
+    end: Math.min(count, Math.floor(((i + 1) * tasks) / threads) * step),
+  }));
+}
+
+/** The share with the most left to do, or undefined when all is begun. */
+function fullest(shares: readonly Share[]): Share | undefined {
+  let most: Share | undefined;
+  for (const share of shares) {
+    if (share.end - share.next > (most === undefined ? 0 : most.end - most.next)) most = share;
+  }
+  return most;
 }
 
 /** Memory a task hands over; a view of a larger buffer stays, and is copied. */
