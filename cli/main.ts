@@ -2,7 +2,7 @@
 /** argv → command → exit status; the only place that ends the process. */
 import { setMaxListeners } from 'node:events';
 import nodeModule from 'node:module';
-import { startEarlyThread } from '../core/store/early-thread.ts';
+import { startEarlyThread } from '../core/store/threads.ts';
 import { isDriverName, isHookEvent } from '../hooks/events.ts';
 import type { Terminal } from './terminal.ts';
 

@@ -68,6 +68,8 @@ export interface FetchResult {
 
 /** How many roots are asked for at once. */
 const asksAtOnce = 16;
+/** Folders of so many files are unpacked by threads. */
+const worthThreads = 200;
 
 /**
  * Fetches data that the cache does not hold. The roots of snapshot and trees say where it is; what no root
@@ -96,6 +98,8 @@ export async function fetch(repo: Repo, target: Remote, options: FetchOptions = 
   }
   removeOldTemporaries(repo);
   const pool = new ThreadPool();
+  // While the remote is asked where things are.
+  if (open.some(({ pointer }) => pointer.kind === 'tree' && pointer.files >= worthThreads)) pool.warm();
   const writer = new CacheWriter(repo, pool);
   try {
     const fetching = new Fetching(repo, remote, writer, report, signal);

@@ -1,9 +1,9 @@
 /** Spreads bulk work over a few threads; small tasks are done on this one. */
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
-import { startThread, takeEarlyThread } from './early-thread.ts';
 import { doTask, type ResultOf, type TaskKind, type TaskOf } from './thread-tasks.ts';
 import type { ThreadReply } from './thread-worker.ts';
+import { leaveThread, takeThread } from './threads.ts';
 
 /** Jobs of fewer files than this are done here: starting a thread takes about 30 ms. */
 const worthThreads: Record<TaskKind, number> = {
@@ -168,15 +168,17 @@ export class ThreadPool {
   }
 
   #start(): Worker {
-    const worker = takeEarlyThread() ?? startThread();
+    const worker = takeThread();
     this.#all.push(worker);
     return worker;
   }
 
-  /** Ends the threads. */
+  /** Gives the threads back: those at rest to the next pool, the others end. */
   async close(): Promise<void> {
-    await Promise.all(this.#all.splice(0).map((worker) => worker.terminate()));
-    this.#idle.length = 0;
+    const idle = new Set(this.#idle.splice(0));
+    const busy = this.#all.splice(0).filter((worker) => !idle.has(worker));
+    for (const worker of idle) leaveThread(worker);
+    await Promise.all(busy.map((worker) => worker.terminate()));
   }
 }
 
