@@ -16,6 +16,7 @@ const resting: Worker[] = [];
 
 /** Lets a thread rest until the next who needs one. It must have nothing to do. */
 export function leaveThread(worker: Worker): void {
+  if (hasEnded(worker)) return;
   worker.unref();
   // It may end, or never start, and that must not end the process.
   worker.on('error', () => forget(worker));
@@ -32,11 +33,15 @@ function forget(worker: Worker): void {
 export function takeThread(): Worker {
   const worker = resting.pop();
   if (worker === undefined) return startThread();
+  if (hasEnded(worker)) return takeThread();
   worker.removeAllListeners('error');
   worker.removeAllListeners('exit');
   worker.ref();
   return worker;
 }
+
+/** https://nodejs.org/api/worker_threads.html#workerthreadid */
+const hasEnded = (worker: Worker) => worker.threadId === -1;
 
 const startThread = () => new Worker(distFile('bin/thread-worker.js'));
 
