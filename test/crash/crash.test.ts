@@ -5,12 +5,14 @@
 import { chmodSync, readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { objectsIn } from '../support/cache-objects.ts';
+import { putPack } from '../support/cache-packs.ts';
 import { mainScript, type TestRepo, testRepo } from '../support/repo.ts';
 import { crash, listFolder, type Scenario } from './harness.ts';
 
 const { DV_TEST_LONG: long } = process.env;
 const most = long === 'all' ? Number.POSITIVE_INFINITY : long ? 40 : 4;
-const quick = new Set(['add again', 'git checkout', 'mv of a folder', 'rm', 'commit']);
+const quick = new Set(['add again', 'git checkout', 'mv of a folder', 'rm', 'commit', 'gc of packs']);
 
 const scenarios: readonly Scenario[] = [
   {
@@ -102,6 +104,58 @@ const scenarios: readonly Scenario[] = [
     most: 30,
   },
   {
+    name: 'add to a pack',
+    async prepare(world) {
+      await toPacks(world);
+      for (let i = 0; i < 12; i++) world.write(`many/${i % 3}/${i}`, String(i));
+      world.write('many/empty', '');
+    },
+    command: ['add', 'many'],
+    extra: async (root) => namesOfObjects(root),
+  },
+  {
+    name: 'pull to a pack',
+    async prepare(world) {
+      await toPacks(world);
+      await toRemote(world);
+      await world.dvOk('push');
+      for (const path of ['data', '.git/dv']) world.remove(path);
+    },
+    command: ['pull'],
+    extra: async (root) => namesOfObjects(root),
+  },
+  {
+    name: 'checkout of links to packed objects',
+    async prepare(world) {
+      await toPacks(world);
+      await world.git('checkout', '--quiet', 'none');
+      for (let i = 0; i < 6; i++) world.write(`many/${i}`, String(i));
+      await world.dvOk('add', 'many');
+      await world.commit('many');
+      world.remove('many');
+      await world.git('config', 'dv.cache.link', 'hardlink');
+    },
+    command: ['checkout'],
+  },
+  {
+    name: 'gc of packs',
+    async prepare(world) {
+      await toPacks(world);
+      await world.git('branch', '--quiet', '-D', 'two');
+      for (let i = 0; i < 12; i++) world.write(`many/${i}`, String(i));
+      await world.dvOk('add', 'many');
+      const copies = Array.from({ length: 5 }, (_, i) => String(i));
+      putPack(world.open().objectsDir, [...copies, 'nobody needs this']);
+      // What is changed goes, the others stay.
+      for (let i = 0; i < 6; i++) world.write(`many/${i}`, `changed ${i}`);
+      await world.dvOk('add', 'many');
+      await world.commit('many');
+      await world.git('reflog', 'expire', '--expire=now', '--all');
+    },
+    command: ['gc', '--yes', '--force', '--older-than', '0s'],
+    extra: async (root) => namesOfObjects(root),
+  },
+  {
     name: 'gc',
     async prepare(world) {
       await world.git('branch', '--quiet', '-D', 'two');
@@ -155,6 +209,21 @@ async function toRemote(world: TestRepo): Promise<void> {
   await world.dvOk('remote', 'add', 'origin', '../remote');
   await world.commit('remote');
 }
+
+/** From now on, what is new goes into packs. */
+async function toPacks(world: TestRepo): Promise<void> {
+  await world.git('config', 'dv.cache.unpackLimit', '1');
+  await world.git('config', 'dv.cache.link', 'copy');
+}
+
+/** The objects that are there, however often. */
+const namesOfObjects = (root: string) => [
+  ...new Set(
+    objectsIn(join(root, '.git/dv/objects'))
+      .map(({ name }) => name)
+      .sort(),
+  ),
+];
 
 /** What a clone gets from the remote. */
 async function pullElsewhere(root: string, world: TestRepo): Promise<unknown> {

@@ -69,6 +69,9 @@ test.each([
   model.commit((await world.gitOk('rev-parse', 'HEAD')).trim());
   const steps = Math.ceil(count * share);
   const chance = new Chance(seed + (withoutBytes ? 1 : 0));
+  const unpackLimit = chance.pick(['1', '3', 'off'])!;
+  await world.gitOk('config', 'dv.cache.unpackLimit', unpackLimit);
+  await world.gitOk('config', 'dv.cache.link', 'copy');
   await play({ model, world, chance, contents: 0, withoutBytes }, steps);
-  console.log(`seed ${seed}: ${steps} operations, no difference`);
+  console.log(`seed ${seed}: ${steps} operations, dv.cache.unpackLimit ${unpackLimit}, no difference`);
 });

@@ -1,5 +1,5 @@
 /** What users do, each on the model and on the real repository; a generator picks what is possible at the moment. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isDvError } from '../../core/errors.ts';
 import type { RepoPath } from '../../core/model/repo-path.ts';
@@ -13,6 +13,7 @@ import { push } from '../../core/ops/push.ts';
 import { restore } from '../../core/ops/restore.ts';
 import { rm } from '../../core/ops/rm.ts';
 import { openRepo } from '../../core/store/repo.ts';
+import { packsIn, putPack } from '../support/cache-packs.ts';
 import { type Model, mergePointers, type Pointers } from './model.ts';
 import { readListing, type World } from './world.ts';
 
@@ -431,6 +432,25 @@ const loseCache: Operation = ({ model, world, withoutBytes, chance }) => {
   };
 };
 
+const losePack: Operation = ({ model, world, withoutBytes, chance }) => {
+  if (withoutBytes || !model.isClean || model.stash !== undefined) return undefined;
+  const pack = chance.pick(packsIn(world.open().objectsDir));
+  if (pack === undefined) return undefined;
+  const isCut = chance.below(2) === 0;
+  return {
+    words: `dv push --all; a pack of the cache is ${isCut ? 'cut' : 'lost'}; dv fetch --all`,
+    async do() {
+      const remote = await world.openRemote();
+      const select = { workspace: true, revisions: [], all: true };
+      await push(world.open(), remote, { select });
+      const bytes = readFileSync(pack);
+      rmSync(pack);
+      if (isCut) putPack(dirname(dirname(pack)), bytes.subarray(0, bytes.length >> 1));
+      await fetch(world.open(), remote, { select });
+    },
+  };
+};
+
 const cloneElsewhere: Operation = (run) => {
   const { model, world, withoutBytes, chance } = run;
   if (withoutBytes || chance.below(3) !== 0) return undefined;
@@ -476,5 +496,6 @@ export const operations: readonly (readonly [Operation, number])[] = [
   [collect, 1],
   [pushAll, 2],
   [loseCache, 2],
+  [losePack, 2],
   [cloneElsewhere, 1],
 ];

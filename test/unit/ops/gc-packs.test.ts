@@ -298,3 +298,43 @@ test('a pack nobody can read is left where it is, and the others are collected',
   expect(existsSync(path)).toBe(true);
   chmodSync(path, 0o644);
 });
+
+test('what another repository records while gc takes it away is there at the end', async () => {
+  const texts = Array.from({ length: 60 }, (_, i) => `shared ${i}`);
+  await using world = await testRepo();
+  const [cache, two] = [join(world.outside, 'cache'), join(world.outside, 'two')];
+  await world.git('init', '--quiet', two);
+  for (const root of [world.root, two]) {
+    await world.git('-C', root, 'config', 'dv.cache.dir', cache);
+    await world.git('-C', root, 'config', 'dv.cache.link', 'copy');
+    await world.git('-C', root, 'config', 'dv.cache.unpackLimit', '1');
+  }
+  texts.forEach((text, i) => {
+    world.write(`../outside/two/data/${i}`, text);
+  });
+  let removed = 0;
+  for (let round = 0; round < 6; round++) {
+    rmSync(cache, { recursive: true, force: true });
+    const { objectsDir } = world.open();
+    age(putPack(objectsDir, [...texts.slice(0, 40), 'gone']), 20);
+    age(putPack(objectsDir, [...texts.slice(20), 'gone too']), 20);
+    let running = true;
+    const added = world.dvOk('-C', two, 'add', 'data').finally(() => {
+      running = false;
+    });
+    // The longer it takes to start, the more of the packs is relied on already.
+    await new Promise((resolve) => setTimeout(resolve, 40 * round));
+    // Every copy that one look decides about is a new chance to be wrong.
+    while (running) {
+      const result = await collect(world, { olderThanMs: dayMs, usedBy: [world.root] });
+      removed += result.removed.objects;
+    }
+    await added;
+    const found = new Set(objectsIn(objectsDir).map(({ bytes }) => bytes.toString()));
+    expect(texts.filter((text) => !found.has(text))).toEqual([]);
+    expect(damagedObjects(objectsDir)).toEqual([]);
+    rmSync(join(two, '.git/dv/index'), { recursive: true, force: true });
+    rmSync(join(two, 'data.dv'));
+  }
+  expect(removed).toBeGreaterThan(0);
+});
