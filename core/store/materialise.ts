@@ -6,6 +6,7 @@ import type { Pointer } from '../model/pointer.ts';
 import { comparePaths, type RepoPath } from '../model/repo-path.ts';
 import { encodeTree, type FileMode } from '../model/tree.ts';
 import { CacheWriter, explainWriteFailure } from './cache-writer.ts';
+import { inParallel } from './in-parallel.ts';
 import { markFinished, markUnfinished, sweepUnfinished } from './leftovers.ts';
 import { applyPlan } from './materialise-apply.ts';
 import { compareListings, type ListingChange } from './materialise-listing.ts';
@@ -101,14 +102,7 @@ export async function materialise(
   options: MaterialiseOptions,
 ): Promise<Materialised> {
   const pool = new ThreadPool();
-  const outcome = {
-    changed: [] as MaterialisedPath[],
-    kept: [] as RepoPath[],
-    saved: [] as Saved[],
-    savedTogether: [] as SavedTogether[],
-    missing: [] as { path: RepoPath; digests: readonly Digest[] }[],
-    failures: [] as { path: RepoPath; reason: string }[],
-  };
+  const outcomes: Outcome[] = [];
   sweepUnfinished(repo);
   let marked = false;
   const mark = () => {
@@ -120,17 +114,23 @@ export async function materialise(
     marked = true;
   };
   try {
-    for (const target of targets) {
+    const bring = async (target: Target, report: Report | undefined): Promise<Outcome> => {
       options.signal?.throwIfAborted();
+      const outcome = emptyOutcome();
       const index = await loadStatIndex(repo, target.path);
       const placed = index?.placed ? index : undefined;
-      if (!options.complete && isCurrent(placed, target.pointer)) continue;
+      if (!options.complete && isCurrent(placed, target.pointer)) return outcome;
       // Two long listings that differ mean many files to write, more often than not.
       if ((placed?.columns.length ?? 0) >= longListing * statWidth) pool.warm();
-      const before = outcome.saved.length;
-      await materialiseOne(repo, target, placed, { ...options, pool, outcome, mark });
-      const together = await saveTogether(repo, target.path, outcome.saved.slice(before));
+      const work = { ...options, ...(report === undefined ? {} : { report }), pool, outcome, mark };
+      await materialiseOne(repo, target, placed, work);
+      const together = await saveTogether(repo, target.path, outcome.saved);
       if (together !== undefined) outcome.savedTogether.push(together);
+      return outcome;
+    };
+    for (const group of groupTargets(targets)) {
+      const report = group.length > 1 ? reportSums(options.report, group) : options.report;
+      outcomes.push(...(await inParallel(group, largeAtOnce, (target) => bring(target, report))));
     }
     if (marked) markFinished(repo);
   } catch (error) {
@@ -138,7 +138,56 @@ export async function materialise(
   } finally {
     await pool.close();
   }
-  return outcome;
+  return {
+    changed: outcomes.flatMap(({ changed }) => changed),
+    kept: outcomes.flatMap(({ kept }) => kept),
+    saved: outcomes.flatMap(({ saved }) => saved),
+    savedTogether: outcomes.flatMap(({ savedTogether }) => savedTogether),
+    missing: outcomes.flatMap(({ missing }) => missing),
+    failures: outcomes.flatMap(({ failures }) => failures),
+  };
+}
+
+/** What was done at one target, as it grows. */
+type Outcome = { -readonly [Key in keyof Materialised]: Materialised[Key][number][] };
+
+const emptyOutcome = (): Outcome => ({
+  changed: [],
+  kept: [],
+  saved: [],
+  savedTogether: [],
+  missing: [],
+  failures: [],
+});
+
+/** Single files from this many bytes on are written side by side: a thread has enough to do with each. */
+const largeFileBytes = 32 << 20;
+const largeAtOnce = 4;
+
+/** The targets in order, those that are brought together in one group. */
+function groupTargets(targets: readonly Target[]): Target[][] {
+  const isLarge = ({ pointer }: Target) => pointer?.kind === 'file' && pointer.bytes >= largeFileBytes;
+  const groups: Target[][] = [];
+  for (const target of targets) {
+    const last = groups.at(-1);
+    if (last !== undefined && isLarge(target) && isLarge(last[0]!)) last.push(target);
+    else groups.push([target]);
+  }
+  return groups;
+}
+
+/** One report of single files that are written side by side: each tells of itself once, when it is done. */
+function reportSums(report: Report | undefined, group: readonly Target[]): Report | undefined {
+  if (report === undefined) return undefined;
+  const totalBytes = group.reduce((sum, { pointer }) => sum + (pointer?.bytes ?? 0), 0);
+  let files = 0;
+  let bytes = 0;
+  return (event) => {
+    if (event.type !== 'progress' || event.task !== 'writing') return report(event);
+    files += event.files;
+    bytes += event.bytes;
+    report({ ...event, files, bytes, totalFiles: group.length, totalBytes });
+  };
 }
 
 /** From this many entries on, threads are started before the listings are compared. */

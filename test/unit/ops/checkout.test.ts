@@ -225,3 +225,36 @@ test('twenty branches back and forth always give the branch’s bytes', async ()
     expect(repo.tree('d')).toEqual(expected.get(`b${i}`));
   }
 });
+
+test('large single files are brought side by side, told in order and counted together', async () => {
+  const large = (content: string) => content.repeat((32 << 20) / content.length);
+  const contents = { 'a.bin': large('a'), 'b.bin': 'small', 'c.bin': large('c'), 'd.bin': large('d') };
+  await using repo = await testRepo({ ...contents, 'e.bin': large('e') });
+  const names = ['a.bin', 'b.bin', 'c.bin', 'd.bin', 'e.bin'];
+  await addPaths(repo, ...names);
+  await repo.commit('data');
+  for (const name of names) repo.remove(name);
+  const object = objectPath(repo.open(), digestOf(large('d')));
+  chmodSync(object, 0o644);
+  writeFileSync(object, large('x'));
+  const told: (readonly [number, number | undefined])[] = [];
+  const result = await checkoutAll(repo, {
+    complete: true,
+    report(event) {
+      if (event.type === 'progress' && event.task === 'writing') told.push([event.files, event.totalFiles]);
+    },
+  });
+  const created = { created: 1, replaced: 0, deleted: 0 };
+  expect(result.changed).toEqual(['a.bin', 'b.bin', 'c.bin', 'e.bin'].map((path) => ({ path, ...created })));
+  expect(result.failures.map(({ path }) => path)).toEqual(['d.bin']);
+  // One, one, and three together.
+  expect(told).toEqual([
+    [1, 1],
+    [1, 1],
+    [1, 3],
+    [2, 3],
+    [3, 3],
+  ]);
+  for (const [name, content] of Object.entries(contents))
+    expect(repo.exists(name) && repo.read(name) === content).toBe(name !== 'd.bin');
+});
