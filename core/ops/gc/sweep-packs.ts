@@ -7,10 +7,10 @@ import { basename, join } from 'node:path';
 import { setImmediate as breathe } from 'node:timers/promises';
 import { systemCode } from '../../errors.ts';
 import { digestBytes } from '../../model/binary.ts';
-import { packedMostBytes } from '../../model/cache-pack.ts';
+import { cachePackMostBytes, packedMostBytes } from '../../model/cache-pack.ts';
 import { type Digest, digestFromHex, digestOf } from '../../model/digest.ts';
 import { makeFolder, temporaryName } from '../../store/atomic.ts';
-import { type Cache, hasObject, hasOwnFile } from '../../store/cache.ts';
+import { type Cache, hasObject, objectPath } from '../../store/cache.ts';
 import { PackFiller } from '../../store/cache-pack-space.ts';
 import {
   type CachePack,
@@ -57,18 +57,51 @@ export function returnPack(cache: Pick<Cache, 'objectsDir'>, folder: string, nam
  * @param condemned the time each was listed with, by digest: in a pack that is younger, nothing is dropped.
  * @param aside existing folder for packs between being taken away and being gone.
  * @param removed called with every object of which no copy is left.
+ * @param groupBytes about so much is copied before the packs it was copied from go: a full disk need not have room for more.
  */
 export async function removeFromPacks(
   cache: Cache,
   condemned: ReadonlyMap<Digest, number>,
   aside: string,
-  { removed, signal }: { removed: (digest: Digest) => void; signal?: AbortSignal | undefined },
+  options: {
+    removed: (digest: Digest) => void;
+    signal?: AbortSignal | undefined;
+    groupBytes?: number;
+  },
 ): Promise<void> {
   const packs = packsOf(cache);
-  const victims = chooseVictims(cache, packs, condemned);
-  if (victims.length === 0) return;
-  signal?.throwIfAborted();
-  await keepRest(cache, packs, victims);
+  for (const victims of groupsOf(chooseVictims(cache, packs, condemned), options.groupBytes)) {
+    options.signal?.throwIfAborted();
+    await keepRest(cache, packs, victims);
+    await takeAway(packs, victims, aside);
+    packs.refresh();
+    const dropped = victims.flatMap((victim) => victim.dropped.map((row) => digestAt(victim.pack, row)));
+    for (const digest of new Set(dropped)) if (!hasObject(cache, digest)) options.removed(digest);
+  }
+}
+
+/** Victims that are dealt with together, those that leave least first: removing them makes room for the others. */
+function groupsOf(victims: readonly Victim[], mostBytes = cachePackMostBytes): Victim[][] {
+  const left = new Map(
+    victims.map((victim) => [
+      victim,
+      victim.kept.reduce((sum, row) => sum + victim.pack.columns.lengths[row]!, 0),
+    ]),
+  );
+  const groups: Victim[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const [victim, keptBytes] of [...left].sort(([, a], [, b]) => a - b)) {
+    if (bytes + keptBytes > mostBytes || (bytes === 0 && keptBytes > 0)) {
+      groups.push([]);
+      bytes = 0;
+    }
+    bytes += keptBytes;
+    groups.at(-1)!.push(victim);
+  }
+  return groups;
+}
+
+async function takeAway(packs: CachePacks, victims: readonly Victim[], aside: string): Promise<void> {
   packs.close();
   for (const { pack, timeMs } of victims) {
     const away = join(aside, basename(pack.path));
@@ -82,9 +115,6 @@ export async function removeFromPacks(
     else unlinkSync(away);
     await breathe();
   }
-  packs.refresh();
-  const dropped = victims.flatMap((victim) => victim.dropped.map((row) => digestAt(victim.pack, row)));
-  for (const digest of new Set(dropped)) if (!hasObject(cache, digest)) removed(digest);
 }
 
 const digestAt = ({ columns: { digests } }: CachePack, row: number) =>
@@ -94,10 +124,16 @@ function chooseVictims(cache: Cache, packs: CachePacks, condemned: ReadonlyMap<D
   const all = packs.list();
   const small = all.filter(({ sizeBytes }) => sizeBytes < smallPackBytes);
   const together = new Set(small.length > manySmallPacks ? small : []);
-  const better = findBetterCopies(packs, all);
+  const times = new Map<CachePack, number>();
+  for (const pack of all) {
+    const info = lstatSync(pack.path, { throwIfNoEntry: false });
+    // Its copies must not be what others are dropped for.
+    if (info === undefined) return chooseVictims(cache, packs, condemned);
+    times.set(pack, info.mtimeMs);
+  }
+  const better = findBetterCopies(packs, times);
   return all.flatMap((pack) => {
-    const timeMs = lstatSync(pack.path, { throwIfNoEntry: false })?.mtimeMs;
-    if (timeMs === undefined) return [];
+    const timeMs = times.get(pack)!;
     const kept: number[] = [];
     const dropped: number[] = [];
     const rows = pack.columns.lengths.length;
@@ -111,24 +147,27 @@ function chooseVictims(cache: Cache, packs: CachePacks, condemned: ReadonlyMap<D
       }
       const chosen = better.get(digest) ?? packs.findKnown(digest);
       if (chosen?.pack !== pack || chosen.offset !== pack.columns.offsets[row]) continue;
-      if (!(hasOwnFile(cache, digest) && isOwnFileWhole(cache, digest))) kept.push(row);
+      if (!isOwnFileAsGood(cache, digest, timeMs)) kept.push(row);
     }
     return kept.length === rows && !together.has(pack) ? [] : [{ pack, timeMs, kept, dropped }];
   });
 }
 
-/** Of objects that several packs have and whose first copy is damaged: a copy that is whole. */
-function findBetterCopies(packs: CachePacks, all: readonly CachePack[]): Map<Digest, PackedObject> {
+/** Of objects that several packs have: the youngest copy that is whole, where that is not the first. */
+function findBetterCopies(
+  packs: CachePacks,
+  times: ReadonlyMap<CachePack, number>,
+): Map<Digest, PackedObject> {
   const better = new Map<Digest, PackedObject>();
-  for (const pack of all) {
+  for (const [pack, timeMs] of times) {
     const { offsets, lengths } = pack.columns;
     for (let row = 0; row < lengths.length; row++) {
       const digest = digestAt(pack, row);
-      const first = packs.findKnown(digest);
-      if (first === undefined || (first.pack === pack && first.offset === offsets[row])) continue;
-      if (better.has(digest) || isWhole(packs, first, digest)) continue;
-      const second = { pack, offset: offsets[row]!, length: lengths[row]! };
-      if (isWhole(packs, second, digest)) better.set(digest, second);
+      const best = better.get(digest) ?? packs.findKnown(digest);
+      if (best === undefined || (best.pack === pack && best.offset === offsets[row])) continue;
+      const other = { pack, offset: offsets[row]!, length: lengths[row]! };
+      if (timeMs <= times.get(best.pack)! && isWhole(packs, best, digest)) continue;
+      if (isWhole(packs, other, digest)) better.set(digest, other);
     }
   }
   return better;
@@ -139,7 +178,10 @@ function isWhole(packs: CachePacks, object: PackedObject, digest: Digest): boole
   return packs.read(object, bytes, 0) === bytes.length && digestOf(bytes) === digest;
 }
 
-function isOwnFileWhole(cache: Cache, digest: Digest): boolean {
+/** Whether an object has a file of its own that is whole, and no older: what is in a pack can go without a loss. */
+function isOwnFileAsGood(cache: Cache, digest: Digest, timeMs: number): boolean {
+  const own = lstatSync(objectPath(cache, digest), { throwIfNoEntry: false });
+  if (own === undefined || own.mtimeMs < timeMs) return false;
   for (const source of objectSources(cache, digest, 'file')) {
     return source.path !== undefined && streamChecked(source, digest);
   }
