@@ -1,14 +1,14 @@
 // Many small files with dv, git, git-lfs and DVC in one run, each tool once per round, medians over the rounds:
 //   node bench/data.mjs [--files 50000] [--size 10240] [--runs 5] [--tools dv,git] [--section data] [--out docs/benchmarks.md]
 // DVC=/path/to/dvc names a dvc that is not on PATH; TMPDIR says on which file system to work.
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Dataset } from './dataset.mjs';
 import { machine, table, writeReport } from './report.mjs';
-import { isolate, run, time } from './run.mjs';
+import { isolate, putAside, run, time } from './run.mjs';
 import { checkRemote, installedTools } from './tools.mjs';
 
 /** Steps that need a repository made from scratch are measured in so many rounds at most. */
@@ -47,6 +47,9 @@ const memory = new Map();
 /** Seconds of every run: step → tool → list. */
 const results = new Map();
 
+/** Folders taken out of the way. */
+let asides = 0;
+
 function note(table, step, tool, value) {
   if (!table.has(step)) table.set(step, new Map());
   table.get(step).set(tool.name, [...(table.get(step).get(tool.name) ?? []), value]);
@@ -68,7 +71,7 @@ const commit = (root, message) => {
 /** A repository from nothing with two branches that differ in 2 % of the files; leaves the second checked out. */
 function measureFresh(tool, root, remote) {
   for (const folder of [root, remote]) {
-    rmSync(folder, { recursive: true, force: true });
+    putAside(folder);
     mkdirSync(folder, { recursive: true });
   }
   run(root, ['git', 'init', '-q']);
@@ -105,7 +108,7 @@ function measureKept(tool, root) {
   measure(tool, 'branch switch, the same data', root, [['git', 'checkout', '-q', 'same-data']]);
   run(root, ['git', 'checkout', '-q', 'main']);
 
-  rmSync(folder, { recursive: true });
+  renameSync(folder, `${root}-before-${asides++}`);
   measure(tool, 'full checkout, empty workspace', root, tool.restore);
   data.check(folder, 0);
 }
@@ -119,7 +122,7 @@ function measureTransfer(tool, root, remote) {
   tool.prepareClone?.(clone);
   measure(tool, 'pull from a folder into a clone', clone, tool.pull);
   data.check(join(clone, 'data'), 0);
-  rmSync(clone, { recursive: true });
+  putAside(clone);
 }
 
 for (let round = 0; round < runs; round++) {

@@ -15,7 +15,7 @@ import { build } from 'esbuild';
 import { Dataset } from './dataset.mjs';
 import { remoteTools } from './remote-tools.mjs';
 import { countTable, machine, table, writeReport } from './report.mjs';
-import { addEnvironment, isolate, timeAsync } from './run.mjs';
+import { addEnvironment, isolate, putAside, timeAsync } from './run.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -135,6 +135,9 @@ async function measure(tool, step, proxy, cwd, commands) {
   );
 }
 
+/** Folders of so few files are removed at once: what matters of them is their bytes. */
+const fewFiles = 100;
+
 let number = 0;
 /** One tool, one set of files, from an empty bucket: push, again, changed, and back. */
 async function measureSet(tool, proxy, { name, data, source, changes }) {
@@ -157,7 +160,10 @@ async function measureSet(tool, proxy, { name, data, source, changes }) {
   tool.preparePull(where);
   await measure(tool, `pull ${name}`, proxy, tool.pullFrom(where), tool.pull(where));
   if (tool.pulledFolder) data.check(tool.pulledFolder(where), changes && tool.again ? 1 : 0);
-  for (const folder of [root, where.clone]) rmSync(folder, { recursive: true, force: true });
+  for (const folder of [root, where.clone]) {
+    if (data.files > fewFiles) putAside(folder);
+    else rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 const count = (many) => many.toLocaleString('en');
