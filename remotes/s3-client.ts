@@ -5,6 +5,7 @@
  */
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 import type { RemoteConfig } from '../core/model/config.ts';
+import { requireProfile } from './aws-profiles.ts';
 
 /** Where and how; what the tests of this driver set beside a remote's settings. */
 export type S3Settings = Omit<RemoteConfig, 'name' | 'endpointFromRepository' | 'userProject'> &
@@ -49,8 +50,9 @@ async function configuredEndpoint(Client: Client, profile: string | undefined): 
 export async function createS3Client(settings: S3Settings): Promise<OpenedS3> {
   // The client warns of its own future versions; which one dv uses is decided by dv.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
-  const { S3Client: Client } = await import('@aws-sdk/client-s3');
   const { profile, credentials } = settings;
+  if (profile !== undefined && credentials === undefined) requireProfile(profile, process.env);
+  const { S3Client: Client } = await import('@aws-sdk/client-s3');
   const endpoint = settings.endpoint ?? (await configuredEndpoint(Client, profile));
   const agent = { keepAlive: true, maxSockets: sockets };
   const config: S3ClientConfig = {

@@ -88,7 +88,7 @@ export function explainS3(
   if (status === 507 || error.name === 'XMinioStorageFull') {
     return new DvError('remote-full', { remote: url }, { cause: error });
   }
-  const known = refusals[error.name];
+  const known = error.name === 'NoSuchProfile' ? error.message : refusals[error.name];
   if (status === 401 || status === 403 || known !== undefined) {
     const denied = known === undefined || known === 'access denied';
     return new DvError(

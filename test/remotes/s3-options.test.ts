@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { requireProfile } from '../../remotes/aws-profiles.ts';
 import { openS3Remote } from '../../remotes/s3.ts';
 import type { S3Settings } from '../../remotes/s3-client.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/git-folder.ts';
@@ -146,6 +147,23 @@ test('a profile that is not there, or has no keys, is no reason to go without', 
   await using server = await recordingServer(s3);
   const remote = open({ endpoint: server.url, profile: 'nobody' });
   await expect(remote.get('a')).rejects.toMatchObject({ code: 'remote-refused' });
+  expect(server.requests).toEqual([]);
+});
+
+test('a profile that nobody wrote is named, and no other source of credentials takes its place', async () => {
+  await using server = await recordingServer(s3);
+  writeFileSync(home.at('config'), '[profile team]\nregion = us-west-2\n# [profile nobody]\n');
+  const asked = { endpoint: server.url, profile: 'nobody' };
+  await expect(open(asked).get('a')).rejects.toMatchObject({
+    code: 'remote-refused',
+    details: {
+      reason: expect.stringMatching(/^profile nobody is neither in .*config nor in .*credentials$/),
+    },
+  });
+  for (const header of ['[profile nobody]', '[ nobody ]', '[profile "nobody"]']) {
+    writeFileSync(home.at('credentials'), `${header}\naws_access_key_id = KEY\naws_secret_access_key = x\n`);
+    expect(() => requireProfile('nobody', process.env)).not.toThrow();
+  }
   expect(server.requests).toEqual([]);
 });
 
