@@ -44,6 +44,9 @@ const mostOpen = 32;
 /** A folder this young may change again without its time telling. Milliseconds. */
 const clockStepMs = 50;
 
+/** The raw digest that is looked for; one for all lookups, since there are many. */
+const wanted = Buffer.alloc(digestBytes);
+
 const known = new Map<string, CachePacks>();
 
 /** The packs of a cache, as this thread knows them. */
@@ -85,15 +88,15 @@ export class CachePacks {
   findKnown(digest: Digest): PackedObject | undefined {
     if (this.#stamp === undefined) this.refresh();
     if (this.#rowOf.length === 0) return undefined;
-    const hex = hexOf(digest);
+    wanted.write(hexOf(digest), 'hex');
     const mask = this.#slots.length - 1;
-    for (let slot = Number.parseInt(hex.slice(0, 8), 16) & mask; ; slot = (slot + 1) & mask) {
+    for (let slot = wanted.readUInt32BE() & mask; ; slot = (slot + 1) & mask) {
       const at = this.#slots[slot]! - 1;
       if (at < 0) return undefined;
       const pack = this.#packOf[at]!;
       const row = this.#rowOf[at]!;
       const { digests, offsets, lengths } = pack.columns;
-      if (digests.toString('hex', row * digestBytes, (row + 1) * digestBytes) !== hex) continue;
+      if (wanted.compare(digests, row * digestBytes, (row + 1) * digestBytes) !== 0) continue;
       return { pack, offset: offsets[row]!, length: lengths[row]! };
     }
   }
