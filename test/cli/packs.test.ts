@@ -19,6 +19,7 @@ import { damagedObjects, objectsIn } from '../support/cache-objects.ts';
 import { packsIn } from '../support/cache-packs.ts';
 import { someFiles, writeAll } from '../support/data.ts';
 import { noise } from '../support/data-world.ts';
+import { dvWithFault } from '../support/faults.ts';
 import { type TestRepo, testRepo } from '../support/repo.ts';
 
 const files = someFiles('data', 130, 'content ');
@@ -309,6 +310,55 @@ test.runIf(canBeAnother)('a cache of another user is read, whatever of it may be
   expect(await dvAs(nobody, repo, ['verify'])).toMatchObject({ status: 12 });
   rmSync(join(repo.root, 'data'), { recursive: true });
   expect(await dvAs(nobody, repo, ['checkout'])).toMatchObject({ status: 12 });
+});
+
+test.each([
+  ['a full disk', { code: 'ENOSPC', calls: ['writeSync'], path: '.pack' }, 'no space left'],
+  ['a cache that became read-only', { code: 'EROFS', calls: ['renameSync'], path: '.pack' }, 'not writable'],
+  [
+    'a disk that fails when the pack gets its name',
+    { code: 'EIO', calls: ['renameSync'], path: '.pack' },
+    'EIO',
+  ],
+] as const)(
+  '%s: nothing is recorded, nothing is left over, and the next try does it',
+  async (_, fault, told) => {
+    await using repo = await packed();
+    writeAll(repo, someFiles('more', 120, 'more '));
+    const before = shape(objectsDir(repo));
+    const failed = await dvWithFault(repo, fault, 'add', 'more');
+    expect(failed).toMatchObject({
+      struck: true,
+      status: expect.any(Number),
+      stderr: expect.stringContaining(told),
+    });
+    expect(failed.status).not.toBe(0);
+    expect(repo.exists('more.dv')).toBe(false);
+    expect(shape(objectsDir(repo))).toMatchObject({ packs: before.packs });
+    expect(readdirSync(join(repo.root, '.git/dv/tmp'))).toEqual([]);
+    await repo.dvOk('add', 'more');
+    expect(damagedObjects(objectsDir(repo))).toEqual([]);
+    expect(shape(objectsDir(repo)).packs).toBe(before.packs + 1);
+  },
+);
+
+test('a disk that is full when gc rewrites a pack loses nothing', async () => {
+  await using repo = await packed();
+  writeAll(repo, someFiles('data', 20, 'changed '));
+  await repo.dvOk('add', 'data');
+  await repo.git('commit', '--quiet', '--all', '--amend', '--message', 'amended');
+  await repo.git('reflog', 'expire', '--expire=now', '--all');
+  const collect = ['gc', '--yes', '--force', '--older-than', 'now'];
+  const fault = { code: 'ENOSPC', calls: ['writeSync'], path: '.pack' };
+  const failed = await dvWithFault(repo, fault, ...collect);
+  expect(failed).toMatchObject({ struck: true, stderr: expect.stringContaining('no space left') });
+  expect((await repo.dvOk('verify')).status).toBe(0);
+  expect(readdirSync(join(repo.root, '.git/dv/tmp'))).toEqual([]);
+  expect((await repo.dvOk(...collect)).stdout).toMatch(/removed \d+ objects/);
+  expect((await repo.dvOk('verify', '--all')).status).toBe(0);
+  repo.remove('data');
+  await repo.dvOk('checkout');
+  expect(repo.read('data/class-0/00000.txt')).toBe('changed 0\n');
 });
 
 test('add, pull and gc at once: everything that is recorded is there at the end', async () => {
