@@ -7,6 +7,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { isDvError } from '../../../core/errors.ts';
 import { type Digest, digestOf } from '../../../core/model/digest.ts';
@@ -186,6 +187,23 @@ describe('objects on their way into the cache', () => {
     }
     expect(filesBelow(cache.objectsDir).length).toBe(5);
     expect(filesBelow(cache.temporaryDir)).toEqual([]);
+  });
+
+  test('may be read by the group that shares the cache, received ones too', async () => {
+    using folder = temporaryFolder();
+    const cache = { ...cacheIn(folder), sharedPermissions: 0o660 };
+    const before = process.umask(0o077);
+    try {
+      const writer = new CacheWriter(cache);
+      expect(await writer.receive(digestOf('large'), pieces('lar', 'ge'))).toBe(true);
+      writer.discard();
+    } finally {
+      process.umask(before);
+    }
+    const path = objectPath(cache, digestOf('large'));
+    expect(statSync(path).mode & 0o777).toBe(0o440);
+    expect(statSync(dirname(path)).mode & 0o2070).toBe(0o2070);
+    expect(statSync(cache.objectsDir).mode & 0o2070).toBe(0o2070);
   });
 
   test('take the place of an object that lost its bytes', async () => {
