@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { systemCode } from '../errors.ts';
 import { withoutSecrets } from '../model/redact.ts';
-import { packsOf } from '../store/cache-packs.ts';
+import { packFileName, packsFolder, packsOf } from '../store/cache-packs.ts';
 import { chooseLinkMode } from '../store/link.ts';
 import { listFolder } from '../store/list-folder.ts';
 import type { Repo } from '../store/repo.ts';
@@ -44,7 +44,13 @@ export async function examine(options: DoctorOptions): Promise<Finding[]> {
     examineNode(options.nodeVersion),
     ...(repo === undefined
       ? []
-      : [examineGit(repo), examineCache(repo), examineLinks(repo), ...examineRemotes(repo)]),
+      : [
+          examineGit(repo),
+          examineCache(repo),
+          ...examinePacks(repo),
+          examineLinks(repo),
+          ...examineRemotes(repo),
+        ]),
     ...(await examineTraining(options)),
   ];
 }
@@ -129,6 +135,31 @@ function examineCache(repo: Repo): Finding {
     text: `${objects} objects, ${formatSize(bytes)} in ${repo.objectsDir}; ${formatSize(free)} free`,
     ...(free < 1e9 ? { hint: 'free some space, or move the cache: git config dv.cache.dir <folder>' } : {}),
   };
+}
+
+/** Packs that nobody can read: what was in them counts as missing. */
+function examinePacks(repo: Repo): Finding[] {
+  const folder = packsFolder(repo.objectsDir);
+  const names = listFolder(folder).filter((name) => packFileName.test(name));
+  const readable = new Set(
+    packsOf(repo)
+      .list()
+      .map(({ path }) => path),
+  );
+  // One that gc took away in between is no broken one.
+  const broken = names
+    .map((name) => `${folder}/${name}`)
+    .filter((path) => !readable.has(path) && existsSync(path));
+  if (broken.length === 0) return [];
+  const more = broken.length === 1 ? '' : ` and ${broken.length - 1} more`;
+  return [
+    {
+      name: 'packs',
+      state: 'bad',
+      text: `${broken[0]}${more} cannot be read: what was in there is missing`,
+      hint: 'dv verify --repair, dv pull and dv add bring it back; then remove what cannot be read',
+    },
+  ];
 }
 
 function examineLinks(repo: Repo): Finding {

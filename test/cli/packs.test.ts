@@ -205,6 +205,8 @@ test.each(['cut', 'deleted'] as const)(
     await repo.dvOk('push');
     lose(repo);
     expect((await repo.dv('verify')).stdout).toMatch(/130 bad/);
+    const told = (await repo.dv('doctor')).stdout.includes('cannot be read: what was in there is missing');
+    expect(told).toBe(how === 'cut');
     // What is in the workspace can still be recorded: it is stored again.
     await repo.dvOk('status');
     await repo.dvOk('add', 'data');
