@@ -56,7 +56,8 @@ export interface CachePackColumns {
 }
 
 /**
- * Reads the columns of a pack. A row that leads outside becomes one of no bytes: its object is damaged, the others are not.
+ * Reads the columns of a pack. A row that leads outside, or is too long, becomes one of no bytes: its object
+ * is damaged, the others are not.
  * @param columns exactly the last `cachePackColumnBytes` bytes.
  * @param packBytes size of the whole pack.
  */
@@ -68,7 +69,7 @@ export function parseCachePackColumns(columns: Buffer, packBytes: number, name: 
   const lengths = reader.u32s(count);
   const end = packBytes - columns.length;
   for (let row = 0; row < count; row++) {
-    if (offsets[row]! + lengths[row]! <= end) continue;
+    if (lengths[row]! < packedMostBytes && offsets[row]! + lengths[row]! <= end) continue;
     offsets[row] = 0;
     lengths[row] = 0;
   }

@@ -32,7 +32,7 @@ test('the bytes of a pack’s end are these', () => {
 });
 
 test('what is written is read back', () => {
-  const object = fc.record({ digest: anyDigest, offset: fc.nat(1 << 28), length: fc.nat(1 << 20) });
+  const object = fc.record({ digest: anyDigest, offset: fc.nat(1 << 28), length: fc.nat((1 << 20) - 1) });
   fc.assert(
     fc.property(fc.array(object, { maxLength: 50 }), (objects) => {
       const rows = {

@@ -247,6 +247,28 @@ test('of whole copies the youngest is what stays, so that no object grows old', 
   expect((await collect(world, { olderThanMs: 14 * dayMs })).removed.objects).toBe(0);
 });
 
+test('a row that claims more than a packed object can have does not stop gc', async () => {
+  const large = noise('large', 900_000);
+  await using world = await packedWorld({ a: large, b: 'bbb', c: noise('other', 900_000) });
+  const repo = world.open();
+  const [path] = packsIn(repo.objectsDir);
+  const bytes = readFileSync(path!);
+  const rows = bytes.readUInt32LE(bytes.length - 12);
+  const digests = bytes.length - 12 - 40 * rows;
+  const row = (bytes.indexOf(Buffer.from(hexOf(digestOf('bbb')), 'hex'), digests) - digests) / 32;
+  bytes.writeUInt32LE(0, digests + 32 * rows + 4 * row);
+  bytes.writeUInt32LE(3 | (1 << 20), digests + 36 * rows + 4 * row);
+  rmSync(path!);
+  putPack(repo.objectsDir, bytes);
+  putPack(repo.objectsDir, [{ bytes: large }, 'gone']);
+  expect((await collect(world)).removed).toEqual({ objects: 1, bytes: 4 });
+  expect(readObject(repo, digestOf(large)).equals(large)).toBe(true);
+  expect(() => readObject(repo, digestOf('bbb'))).toThrow('no longer holds the bytes');
+  // What is damaged is still to be found by verify, and to be healed.
+  expect((await world.dv('verify')).stdout).toContain('damaged     data/b');
+  expect((await world.dvOk('verify', '--repair')).stdout).toContain('1 healed');
+});
+
 test('an unneeded object that is a file and packed goes everywhere, and counts once', async () => {
   await using world = await packedWorld({ a: 'aaa' });
   const repo = world.open();
