@@ -61,8 +61,9 @@ const gnuTime = existsSync('/usr/bin/time');
 let asides = 0;
 
 /**
- * Takes a folder of many files out of the way, without deleting it: ext4 passes over inodes freed in the last five minutes one
- * by one, and whoever makes files next pays for what was deleted before (`recently_deleted` in Linux, fs/ext4/ialloc.c).
+ * Takes a folder of many files out of the way, without deleting it: without a journal, ext4 passes over inodes freed in the
+ * last minutes one by one, and whoever makes files next pays for what was deleted before (`recently_deleted` in Linux,
+ * fs/ext4/ialloc.c).
  */
 export function putAside(folder) {
   if (existsSync(folder)) renameSync(folder, `${folder}-aside-${asides++}`);
