@@ -73,7 +73,8 @@ const retryableCodes = new Set([
 export function networkCode(error: unknown): string | undefined {
   for (let each: unknown = error, depth = 0; each instanceof Error && depth < 5; each = each.cause, depth++) {
     const code = systemCode(each);
-    if (code !== undefined && /^[A-Z]/.test(code)) return code;
+    // An installation that lacks a library is no network.
+    if (code !== undefined && /^[A-Z]/.test(code) && code !== 'ERR_MODULE_NOT_FOUND') return code;
   }
   return undefined;
 }

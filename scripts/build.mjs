@@ -37,7 +37,7 @@ function part(name, sources, make) {
 
 /**
  * The program as people run it: everything it imports in few files, as a command's start is mostly the finding and reading
- * of modules. What is imported when needed stays in files of its own; libraries that are large, or native, stay outside.
+ * of modules. What is imported when needed stays in files of its own; libraries that are native, or larger, stay outside.
  */
 function bundleProgram() {
   rmSync(at('dist/bin'), { recursive: true, force: true });
@@ -56,8 +56,10 @@ function bundleProgram() {
     platform: 'node',
     format: 'esm',
     target: 'node20',
+    // ES modules, where a library has them, so that what it imports when needed stays in files of its own, too.
+    mainFields: ['module', 'main'],
     jsx: 'automatic',
-    external: ['@aws-sdk/*', '@google-cloud/*', '@tensorflow/*', 'isomorphic-git', 'sharp'],
+    external: ['@google-cloud/*', '@tensorflow/*', 'isomorphic-git', 'sharp'],
     define: { 'process.env.NODE_ENV': '"production"', 'process.env.DEV': '"false"' },
     alias: {
       'react-devtools-core': at('cli/tui/no-devtools.ts'),
