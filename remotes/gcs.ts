@@ -68,10 +68,10 @@ export function openGcsRemote(address: BucketAddress, settings: GcsSettings): Re
   const billed = userProject === undefined ? {} : { userProject };
   const kept = storageClass === undefined ? {} : { storageClass };
   const pace = new Pace();
-  let opened: Promise<{ bucket: Bucket; sdk: typeof import('@google-cloud/storage') }> | undefined;
+  let opened: Promise<{ bucket: Bucket; sdk: typeof import('./google-storage.ts') }> | undefined;
   const open = () => {
     opened ??= (async () => {
-      const sdk = await import('@google-cloud/storage');
+      const sdk = await import('./google-storage.ts');
       const storage: Storage = new sdk.Storage({
         // Attempts are counted here: the client never repeats a download, and stops repeating anything after one upload without a condition.
         retryOptions: { autoRetry: false, maxRetries: 0 },

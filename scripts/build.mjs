@@ -35,6 +35,11 @@ function part(name, sources, make) {
   writeFileSync(stamp, '');
 }
 
+/** What bundled CommonJS asks for by `require` are Node's own modules. */
+const banner = {
+  js: "import{createRequire as bannerRequire}from'node:module';const require=bannerRequire(import.meta.url);",
+};
+
 /**
  * The program as people run it: everything it imports in few files, as a command's start is mostly the finding and reading
  * of modules. What is imported when needed stays in files of its own; libraries that are native, or larger, stay outside.
@@ -59,19 +64,24 @@ function bundleProgram() {
     // ES modules, where a library has them, so that what it imports when needed stays in files of its own, too.
     mainFields: ['module', 'main'],
     jsx: 'automatic',
-    external: ['@google-cloud/*', '@tensorflow/*', 'isomorphic-git', 'sharp'],
+    external: ['./google-storage.js', '@tensorflow/*', 'isomorphic-git', 'sharp'],
     define: { 'process.env.NODE_ENV': '"production"', 'process.env.DEV': '"false"' },
     alias: {
       'react-devtools-core': at('cli/tui/no-devtools.ts'),
       // The same library as ES modules: of its other form, a lazy import would have no names.
       yaml: at('node_modules/yaml/browser/index.js'),
+      '@google-cloud/storage': './google-storage.js',
     },
-    // Some of what Ink brings still asks for Node's modules by require.
-    banner: {
-      js: "import{createRequire as bannerRequire}from'node:module';const require=bannerRequire(import.meta.url);",
-    },
+    banner,
     legalComments: 'inline',
     logLevel: 'warning',
+  });
+  // CommonJS throughout: in its parts' other form their lone exports would be something else.
+  buildSync({
+    entryPoints: [at('remotes/google-storage.ts')],
+    outfile: at('dist/bin/google-storage.js'),
+    ...{ bundle: true, minifySyntax: true, minifyWhitespace: true, platform: 'node', format: 'esm' },
+    ...{ target: 'node20', banner, legalComments: 'inline', logLevel: 'warning' },
   });
   chmodSync(at('dist/bin/main.js'), 0o755);
 }
