@@ -1,5 +1,5 @@
 /** Reading objects of the cache to see whether they are what their names say. Synchronous, for use on any thread. */
-import { reasonOf } from '../errors.ts';
+import { reasonOf, systemCode } from '../errors.ts';
 import type { Digest } from '../model/digest.ts';
 import { objectSources, streamChecked } from './object-source.ts';
 
@@ -18,7 +18,7 @@ export interface CheckProblem {
   readonly reason?: string;
 }
 
-/** Reads all copies of objects until one is whole. */
+/** Reads all copies of objects until one is whole. @throws {DvError} newer-format */
 export function checkObjects(task: CheckTask): { problems: CheckProblem[] } {
   return { problems: task.digests.flatMap((digest) => checkOne(task, digest) ?? []) };
 }
@@ -31,6 +31,8 @@ function checkOne(task: CheckTask, digest: Digest): CheckProblem | undefined {
       problem = 'damaged';
     }
   } catch (error) {
+    // What no system says is no fault of the object, as a pack of a later version.
+    if (systemCode(error) === undefined) throw error;
     return { digest, problem: 'unreadable', reason: reasonOf(error) };
   }
   return { digest, problem };

@@ -206,6 +206,8 @@ test('a pack of a later version is named, not passed over', () => {
   expect(() => new CachePacks(objectsIn(folder)).find(digestOf('a'))).toThrow(
     `${path} has format version 2, which this dv does not know`,
   );
+  const task = { kind: 'check' as const, objectsDir: objectsIn(folder), digests: [digestOf('a')] };
+  expect(() => checkObjects(task)).toThrow('format version 2');
 });
 
 test('a damaged copy does no harm while there is a whole one, in another pack or as a file', () => {
