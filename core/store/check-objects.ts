@@ -1,5 +1,5 @@
 /** Reading objects of the cache to see whether they are what their names say. Synchronous, for use on any thread. */
-import { reasonOf, systemCode } from '../errors.ts';
+import { isDvError, reasonOf } from '../errors.ts';
 import type { Digest } from '../model/digest.ts';
 import { objectSources, streamChecked } from './object-source.ts';
 
@@ -31,8 +31,8 @@ function checkOne(task: CheckTask, digest: Digest): CheckProblem | undefined {
       problem = 'damaged';
     }
   } catch (error) {
-    // What no system says is no fault of the object, as a pack of a later version.
-    if (systemCode(error) === undefined) throw error;
+    // A pack of a later version is no fault of an object.
+    if (isDvError(error, 'newer-format')) throw error;
     return { digest, problem: 'unreadable', reason: reasonOf(error) };
   }
   return { digest, problem };

@@ -178,6 +178,24 @@ test('a damaged object in a pack: named by checkout and verify, refused by push,
   expect((await repo.dvOk('verify', '--all')).stdout).toContain('checked 131 objects');
 });
 
+test('a pack of a later version stops what needs the cache, and nothing is taken for lost', async () => {
+  await using repo = await packed();
+  const bytes = readFileSync(thePack(repo));
+  bytes.write('2', bytes.length - 1);
+  chmodSync(thePack(repo), 0o644);
+  writeFileSync(thePack(repo), bytes);
+  repo.remove(firstPath);
+  for (const command of [['verify', '--all'], ['checkout'], ['gc']]) {
+    const outcome = await repo.dv(...command);
+    expect([command[0], outcome.status, outcome.stderr.includes('has format version 2')]).toEqual([
+      command[0],
+      2,
+      true,
+    ]);
+  }
+  expect(readFileSync(thePack(repo)).equals(bytes)).toBe(true);
+});
+
 test('a damaged object in a pack is healed from a remote', async () => {
   await using repo = await packed();
   await repo.dvOk('push');

@@ -1,6 +1,7 @@
 /** Hashing objects of the cache on threads. */
 import type { Report } from '../../events.ts';
 import type { Digest } from '../../model/digest.ts';
+import { packsOf } from '../../store/cache-packs.ts';
 import type { Repo } from '../../store/repo.ts';
 import { ThreadPool } from '../../store/thread-pool.ts';
 import type { Found } from './walk-data.ts';
@@ -8,6 +9,7 @@ import type { Found } from './walk-data.ts';
 /**
  * Reads objects and compares them with their names.
  * @param objects digest → bytes it should have, for progress.
+ * @throws {DvError} newer-format
  */
 export async function hashObjects(
   repo: Repo,
@@ -15,6 +17,8 @@ export async function hashObjects(
   found: Found,
   { report, signal }: { report: Report; signal: AbortSignal | undefined },
 ): Promise<void> {
+  // Here a pack of a later version says so in dv's words; a thread could not.
+  packsOf(repo).refresh();
   const digests = [...objects.keys()];
   const totalBytes = digests.reduce((sum, digest) => sum + objects.get(digest)!, 0);
   const pool = new ThreadPool();

@@ -25,7 +25,7 @@ export interface Found {
 export function faultOf(error: unknown): Fault {
   if (isDvError(error, 'object-missing')) return { problem: 'missing' };
   if (isDvError(error, 'object-damaged')) return { problem: 'damaged' };
-  if (systemCode(error) === undefined) throw error;
+  if (isDvError(error, 'newer-format') || systemCode(error) === undefined) throw error;
   return { problem: 'unreadable', reason: (error as Error).message };
 }
 
