@@ -3,6 +3,7 @@
  * Nothing is encoded, so that an object is one read. Numbers are little-endian.
  *
  *   objects     bytes of the objects, anywhere before the columns; what lies between them means nothing
+ *   checksum    SHA-256 of all that follows
  *   digests     n × 32 bytes
  *   offsets     n × u32, of an object's first byte in the file
  *   lengths     n × u32, bytes
@@ -10,7 +11,7 @@
  *   magic       `dv-objs1`
  */
 import { BinaryReader, BinaryWriter, digestBytes } from './binary.ts';
-import type { Digest } from './digest.ts';
+import { type Digest, digestOf, hexOf } from './digest.ts';
 
 /** Objects of this many bytes and more are files of their own: of such, making the file is the small part. */
 export const packedMostBytes = 1 << 20;
@@ -33,19 +34,23 @@ export interface PackedRows {
 
 /** Encodes what follows the objects. */
 export function formatCachePackColumns({ digests, offsets, lengths }: PackedRows): Buffer {
-  return new BinaryWriter('')
+  const columns = new BinaryWriter('')
     .digests(digests)
     .u32s(offsets)
     .u32s(lengths)
     .u32(digests.length)
     .bytes(Buffer.from(magic, 'latin1'))
     .finish();
+  return Buffer.concat([checksumOf(columns), columns]);
 }
 
-/** How many bytes the columns have, tail included. @param tail the last `cachePackTailBytes` of a pack. @throws {DvError} */
+const checksumOf = (columns: Uint8Array) => Buffer.from(hexOf(digestOf(columns)), 'hex');
+
+/** How many bytes the columns have, checksum and tail included. @param tail the last `cachePackTailBytes` of a pack. @throws {DvError} */
 export function cachePackColumnBytes(tail: Uint8Array, name: string): number {
   new BinaryReader(tail.subarray(4), magic, name).end();
-  return Buffer.from(tail.buffer, tail.byteOffset, 4).readUInt32LE() * rowBytes + cachePackTailBytes;
+  const count = Buffer.from(tail.buffer, tail.byteOffset, 4).readUInt32LE();
+  return digestBytes + count * rowBytes + cachePackTailBytes;
 }
 
 /** The columns of a pack; digests stay raw, 32 bytes each: most are never looked at. */
@@ -53,6 +58,11 @@ export interface CachePackColumns {
   readonly digests: Buffer;
   readonly offsets: Uint32Array;
   readonly lengths: Uint32Array;
+  /**
+   * Whether they are as they were written. Objects are checked whenever they are used, so that this matters only to who
+   * would remove what the columns do not name.
+   */
+  isWhole(): boolean;
 }
 
 /**
@@ -62,8 +72,9 @@ export interface CachePackColumns {
  * @param packBytes size of the whole pack.
  */
 export function parseCachePackColumns(columns: Buffer, packBytes: number, name: string): CachePackColumns {
-  const count = (columns.length - cachePackTailBytes) / rowBytes;
+  const count = (columns.length - digestBytes - cachePackTailBytes) / rowBytes;
   const reader = new BinaryReader(columns, '', name);
+  const checksum = reader.bytes(digestBytes);
   const digests = reader.bytes(count * digestBytes);
   const offsets = reader.u32s(count);
   const lengths = reader.u32s(count);
@@ -73,5 +84,6 @@ export function parseCachePackColumns(columns: Buffer, packBytes: number, name: 
     offsets[row] = 0;
     lengths[row] = 0;
   }
-  return { digests, offsets, lengths };
+  const isWhole = () => checksumOf(columns.subarray(digestBytes)).equals(checksum);
+  return { digests, offsets, lengths, isWhole };
 }

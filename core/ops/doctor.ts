@@ -137,13 +137,14 @@ function examineCache(repo: Repo): Finding {
   };
 }
 
-/** Packs that nobody can read: what was in them counts as missing. */
+/** Packs that do not say, or not rightly, what is in them: it counts as missing. */
 function examinePacks(repo: Repo): Finding[] {
   const folder = packsFolder(repo.objectsDir);
   const names = listFolder(folder).filter((name) => packFileName.test(name));
   const readable = new Set(
     packsOf(repo)
       .list()
+      .filter(({ columns }) => columns.isWhole())
       .map(({ path }) => path),
   );
   // One that gc took away in between is no broken one.
@@ -156,8 +157,8 @@ function examinePacks(repo: Repo): Finding[] {
     {
       name: 'packs',
       state: 'bad',
-      text: `${broken[0]}${more} cannot be read: what was in there is missing`,
-      hint: 'dv verify --repair, dv pull and dv add bring it back; then remove what cannot be read',
+      text: `${broken[0]}${more} cannot be read, or not all of it: some of what was in there is missing`,
+      hint: 'dv verify --repair, dv pull and dv add bring it back; then remove the file',
     },
   ];
 }

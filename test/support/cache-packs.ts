@@ -29,14 +29,14 @@ export function packOf(objects: readonly Packed[]): Buffer {
     columns.lengths.push(number(bytes.length));
     offset += bytes.length;
   }
-  return Buffer.concat([
-    ...parts,
+  const end = Buffer.concat([
     ...columns.digests,
     ...columns.offsets,
     ...columns.lengths,
     number(all.length),
     Buffer.from('dv-objs1'),
   ]);
+  return Buffer.concat([...parts, createHash('sha256').update(end).digest(), end]);
 }
 
 let packs = 0;

@@ -121,7 +121,8 @@ const digestAt = ({ columns: { digests } }: CachePack, row: number) =>
   digestFromHex(digests.toString('hex', row * digestBytes, (row + 1) * digestBytes))!;
 
 function chooseVictims(cache: Cache, packs: CachePacks, condemned: ReadonlyMap<Digest, number>): Victim[] {
-  const all = packs.list();
+  // Of one whose columns are damaged, nobody knows what it holds.
+  const all = packs.list().filter(({ columns }) => columns.isWhole());
   const small = all.filter(({ sizeBytes }) => sizeBytes < smallPackBytes);
   const together = new Set(small.length > manySmallPacks ? small : []);
   const times = new Map<CachePack, number>();

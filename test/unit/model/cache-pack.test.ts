@@ -21,6 +21,7 @@ test('the bytes of a pack’s end are these', () => {
   const digests = [digestOf('meow\n'), digestOf('')];
   expect(formatCachePackColumns({ digests, offsets: [0, 258], lengths: [5, 0] }).toString('hex')).toBe(
     [
+      '9d43655794b4902c30a67f88056c846fd7f548e690727c57249c48d0d9961406',
       'b0f0d8ff8cc965a7b70b07e0c6b4c028f132597196ae9c70c620cb9e41344106',
       'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
       '0000000002010000',
@@ -78,6 +79,17 @@ test('an end that is none, or that of a later version, is told apart', () => {
     'invalid-file',
     'invalid-file',
   ]);
+});
+
+test('a bit that changed anywhere in the columns is noticed', () => {
+  const pack = packOf(['aaaa', 'bbbb']);
+  expect(read(pack).isWhole()).toBe(true);
+  // The tail says how much is read; of the rest, no bit may differ.
+  for (let at = 8; at < pack.length - cachePackTailBytes; at++) {
+    const other = Buffer.from(pack);
+    other[at]! ^= 4;
+    expect(read(other).isWhole(), `byte ${at}`).toBe(false);
+  }
 });
 
 test('a row that leads outside makes its own object a damaged one, and no other', () => {

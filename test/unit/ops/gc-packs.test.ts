@@ -246,6 +246,21 @@ test('of whole copies the youngest is what stays, so that no object grows old', 
   expect((await collect(world, { olderThanMs: 14 * dayMs })).removed.objects).toBe(0);
 });
 
+test('a pack whose columns are damaged is left as it is: nobody knows what it holds', async () => {
+  await using world = await packedWorld({ a: 'aaa', b: 'bbb' });
+  const repo = world.open();
+  const [path] = packsIn(repo.objectsDir);
+  const bytes = readFileSync(path!);
+  bytes[bytes.indexOf(Buffer.from(hexOf(digestOf('bbb')), 'hex'))]! ^= 1;
+  rmSync(path!);
+  const damaged = putPack(repo.objectsDir, bytes);
+  putPack(repo.objectsDir, ['gone']);
+  const { removed } = await collect(world);
+  expect(removed).toEqual({ objects: 1, bytes: 4 });
+  expect(packsIn(repo.objectsDir)).toEqual([damaged]);
+  expect(readFileSync(damaged)).toEqual(bytes);
+});
+
 test('a row that claims more than a packed object can have does not stop gc', async () => {
   const large = noise('large', 900_000);
   await using world = await packedWorld({ a: large, b: 'bbb', c: noise('other', 900_000) });
