@@ -223,7 +223,7 @@ test.each(['cut', 'deleted'] as const)(
     await repo.dvOk('push');
     lose(repo);
     expect((await repo.dv('verify')).stdout).toMatch(/130 bad/);
-    const told = (await repo.dv('doctor')).stdout.includes('cannot be read: what was in there is missing');
+    const told = (await repo.dv('doctor')).stdout.includes('cannot be read, or not all of it');
     expect(told).toBe(how === 'cut');
     // What is in the workspace can still be recorded: it is stored again.
     await repo.dvOk('status');
