@@ -3,11 +3,15 @@
 import { setMaxListeners } from 'node:events';
 import nodeModule from 'node:module';
 import { startEarlyThread } from '../core/store/threads.ts';
+import { keepYoungSpaceSmall } from '../core/store/young-space.ts';
 import { isDriverName, isHookEvent } from '../hooks/events.ts';
 import type { Terminal } from './terminal.ts';
 
 // Keeps compiled code between runs, from Node 22.8 on: start-up is most of what a hook or `dv status` takes.
 (nodeModule as { enableCompileCache?: () => unknown }).enableCompileCache?.();
+
+// Steps make garbage, and want the room.
+if (process.argv[2] !== 'step') keepYoungSpaceSmall();
 
 // These look at every file.
 if (['status', 'add', 'checkout', 'commit', 'diff'].includes(process.argv[2] ?? ''))

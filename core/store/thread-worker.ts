@@ -1,7 +1,10 @@
 /** The thread side of thread-pool.ts: does tasks as they come and sends back their results. */
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { systemCode } from '../errors.ts';
 import { doTask, type ResultOf, type TaskKind, type TaskOf } from './thread-tasks.ts';
+import { keepYoungSpaceSmall, type ThreadData } from './young-space.ts';
+
+if ((workerData as ThreadData).keepYoungSpaceSmall) keepYoungSpaceSmall();
 
 /** What a thread sends back. */
 export type ThreadReply =

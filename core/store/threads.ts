@@ -7,6 +7,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { distFile } from '../dist.ts';
+import { youngSpaceOfThreads } from './young-space.ts';
 
 /** Stat indexes of fewer bytes than this (40 for each file) are of folders that one thread looks at as quickly. */
 const worthBytes = 4000 * 40;
@@ -43,7 +44,7 @@ export function takeThread(): Worker {
 /** https://nodejs.org/api/worker_threads.html#workerthreadid */
 const hasEnded = (worker: Worker) => worker.threadId === -1;
 
-const startThread = () => new Worker(distFile('bin/thread-worker.js'));
+const startThread = () => new Worker(distFile('bin/thread-worker.js'), { workerData: youngSpaceOfThreads() });
 
 /**
  * Starts a thread when the repository a folder is in has large stat indexes. It only guesses: a linked worktree, say, is
