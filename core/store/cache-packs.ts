@@ -63,10 +63,11 @@ export function packsOf({ objectsDir }: { readonly objectsDir: string }): CacheP
 export class CachePacks {
   readonly #folder: string;
   readonly #packs = new Map<string, CachePack>();
-  /** The objects in the order they became known: which pack each is in, and which row of it. */
-  #packOf: CachePack[] = [];
-  #rowOf: number[] = [];
-  /** Open addressing, filled by half at most: 1 + position in those lists, or 0. */
+  /** The packs in the order they became known; rows are counted through all of them, and each begins at a number. */
+  #counted: { readonly pack: CachePack; readonly first: number }[] = [];
+  /** How many rows there are. */
+  #rows = 0;
+  /** Open addressing, filled by half at most: 1 + number of a row, or 0. A million objects take 8 MB. */
   #slots = new Int32Array(0);
   /** Packs with objects that another pack has, too: seldom any. */
   #withSecondCopies = new Set<CachePack>();
@@ -87,14 +88,14 @@ export class CachePacks {
   /** Where an object is, without looking whether there are new packs: for where not finding it does no harm. */
   findKnown(digest: Digest): PackedObject | undefined {
     if (this.#stamp === undefined) this.refresh();
-    if (this.#rowOf.length === 0) return undefined;
+    if (this.#rows === 0) return undefined;
     wanted.write(hexOf(digest), 'hex');
     const mask = this.#slots.length - 1;
     for (let slot = wanted.readUInt32BE() & mask; ; slot = (slot + 1) & mask) {
       const at = this.#slots[slot]! - 1;
       if (at < 0) return undefined;
-      const pack = this.#packOf[at]!;
-      const row = this.#rowOf[at]!;
+      const { pack, first } = this.#packOf(at);
+      const row = at - first;
       const { digests, offsets, lengths } = pack.columns;
       if (wanted.compare(digests, row * digestBytes, (row + 1) * digestBytes) !== 0) continue;
       return { pack, offset: offsets[row]!, length: lengths[row]! };
@@ -204,24 +205,37 @@ export class CachePacks {
   }
 
   #rebuild(): void {
-    this.#packOf = [];
-    this.#rowOf = [];
+    this.#counted = [];
+    this.#rows = 0;
     this.#slots = new Int32Array(0);
     this.#withSecondCopies = new Set();
     for (const pack of this.#packs.values()) this.#insertAll(pack);
   }
 
   #insertAll(pack: CachePack): void {
-    const count = pack.columns.lengths.length;
-    this.#makeRoom(this.#rowOf.length + count);
-    for (let row = 0; row < count; row++) {
-      if (!this.#place(pack, row, this.#rowOf.length)) {
-        this.#withSecondCopies.add(pack);
-        continue;
-      }
-      this.#packOf.push(pack);
-      this.#rowOf.push(row);
+    const counted = { pack, first: this.#rows };
+    this.#makeRoom(this.#rows + pack.columns.lengths.length);
+    this.#counted.push(counted);
+    this.#rows += pack.columns.lengths.length;
+    this.#placeAll(counted);
+  }
+
+  #placeAll({ pack, first }: { pack: CachePack; first: number }): void {
+    const rows = pack.columns.lengths.length;
+    for (let row = 0; row < rows; row++) {
+      if (!this.#place(pack, row, first + row)) this.#withSecondCopies.add(pack);
     }
+  }
+
+  /** The pack that a row is in, and the number of its first row. */
+  #packOf(at: number): { readonly pack: CachePack; readonly first: number } {
+    let low = 0;
+    for (let high = this.#counted.length - 1; low < high; ) {
+      const middle = (low + high + 1) >> 1;
+      if (this.#counted[middle]!.first <= at) low = middle;
+      else high = middle - 1;
+    }
+    return this.#counted[low]!;
   }
 
   /** Puts an object into a slot, unless another pack has it. */
@@ -231,8 +245,9 @@ export class CachePacks {
     let slot = digests.readUInt32BE(from) & mask;
     for (; this.#slots[slot] !== 0; slot = (slot + 1) & mask) {
       const other = this.#slots[slot]! - 1;
-      const otherFrom = this.#rowOf[other]! * digestBytes;
-      const { digests: others } = this.#packOf[other]!.columns;
+      const { pack, first } = this.#packOf(other);
+      const otherFrom = (other - first) * digestBytes;
+      const { digests: others } = pack.columns;
       if (digests.compare(others, otherFrom, otherFrom + digestBytes, from, from + digestBytes) === 0)
         return false;
     }
@@ -243,7 +258,7 @@ export class CachePacks {
   #makeRoom(count: number): void {
     if (count * 2 <= this.#slots.length) return;
     this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(Math.max(1024, count * 2))));
-    for (let at = 0; at < this.#rowOf.length; at++) this.#place(this.#packOf[at]!, this.#rowOf[at]!, at);
+    for (const counted of this.#counted) this.#placeAll(counted);
   }
 
   #openPack({ path }: CachePack): number | undefined {

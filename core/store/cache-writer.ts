@@ -5,7 +5,7 @@ import { DvError, systemCode } from '../errors.ts';
 import { type Digest, digestOf } from '../model/digest.ts';
 import { ArrivingObject } from './arriving-object.ts';
 import { makeFolder, temporaryName } from './atomic.ts';
-import { type Cache, hasObject, holdsObject, objectPath } from './cache.ts';
+import { type Cache, hasObject, holdsOwnFile, objectPath } from './cache.ts';
 import type { FilledSpace, PackSpace } from './cache-pack-space.ts';
 import { packsFolder } from './cache-packs.ts';
 import { flushFiles, flushFolders } from './flush.ts';
@@ -41,16 +41,12 @@ export class CacheWriter {
   }
 
   /**
-   * Adds bytes under the name they must have.
+   * Adds bytes under the name they must have, as a file. What is in a pack gets a second copy: to look there, all packs' columns
+   * would have to be read, and it is mostly listings that come this way.
    * @throws {DvError} object-damaged when the bytes are not those of the digest; disk-full, not-writable.
    */
   add(digest: Digest, bytes: Uint8Array): void {
-    if (
-      this.#pending.has(digest) ||
-      this.#packs.has(digest) ||
-      holdsObject(this.#cache, digest, bytes.length)
-    )
-      return;
+    if (this.#pending.has(digest) || holdsOwnFile(this.#cache, digest, bytes.length)) return;
     if (digestOf(bytes) !== digest) throw new DvError('object-damaged', { digest, path: 'what arrived' });
     const folder = this.folder();
     guardWrites(this.#cache, () => writeNewObject(folder, digest, bytes));

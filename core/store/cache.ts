@@ -60,6 +60,11 @@ export function holdsObject(cache: Pick<Cache, 'objectsDir'>, digest: Digest, si
       return true;
     }
   }
+  return holdsOwnFile(cache, digest, sizeBytes);
+}
+
+/** Like `holdsObject`, but looks only for a file of its own. */
+export function holdsOwnFile(cache: Pick<Cache, 'objectsDir'>, digest: Digest, sizeBytes: number): boolean {
   const path = objectPath(cache, digest);
   const info = statSync(path, { throwIfNoEntry: false });
   if (info?.size !== sizeBytes) return false;

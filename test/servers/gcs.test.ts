@@ -5,8 +5,9 @@ import { fetch } from '../../core/ops/fetch.ts';
 import { push } from '../../core/ops/push.ts';
 import { openGcsRemote } from '../../remotes/gcs.ts';
 import { remoteContract } from '../remotes/contract.ts';
-import { addAndCommit, cloneOf, damagedIn, dataRepo, noise } from '../support/data-world.ts';
+import { addAndCommit, cloneOf, dataRepo, noise } from '../support/data-world.ts';
 import { faultyProxy } from '../support/faulty-proxy.ts';
+import { testUse } from './use.ts';
 
 const server = inject('gcs');
 
@@ -35,24 +36,7 @@ if ('missing' in server) {
   );
 
   describe('gcs (fake-gcs-server behind the shim)', () => {
-    test('what is pushed comes back, again is one request, a change is small', async () => {
-      const files = Object.fromEntries(
-        Array.from({ length: 300 }, (_, i) => [`data/${i % 7}/${i}.png`, noise(i, 3000)]),
-      );
-      await using world = await dataRepo({ ...files, 'big.bin': noise('big', 20 << 20) }, [
-        'data',
-        'big.bin',
-      ]);
-      const remote = open(await newBucket());
-      expect(await push(world.open(), remote)).toMatchObject({ files: 301, upToDate: false });
-      expect(await push(world.open(), remote)).toMatchObject({ requests: 1, upToDate: true });
-      const clone = cloneOf(world);
-      expect(await fetch(clone, remote)).toMatchObject({ files: 301, failures: [] });
-      expect(damagedIn(clone)).toEqual([]);
-      world.write('data/new.png', noise('new', 3000));
-      await addAndCommit(world, ['data'], 'more');
-      expect(await push(world.open(), remote)).toMatchObject({ files: 1 });
-    });
+    testUse(newBucket, (bucket) => open(bucket));
 
     test('a bucket that is not there is named, a server that is not there cannot be reached', async () => {
       await expect(open('dv-there-is-none').put('a', new Uint8Array(1))).rejects.toMatchObject({

@@ -9,9 +9,9 @@ import { openS3Remote } from '../../remotes/s3.ts';
 import { remoteContract } from '../remotes/contract.ts';
 import { addAndCommit, cloneOf, damagedIn, dataRepo, noise } from '../support/data-world.ts';
 import { faultyProxy } from '../support/faulty-proxy.ts';
-import { runGcRace } from '../support/gc-race.ts';
 import { type FaultTrust, s3Faults } from './s3-faults.ts';
 import type { S3Server } from './start.ts';
+import { testUse } from './use.ts';
 
 /** Runs everything dv asks of S3 against a server. */
 export function s3Suite(name: string, server: S3Server, trust: FaultTrust): void {
@@ -39,25 +39,7 @@ export function s3Suite(name: string, server: S3Server, trust: FaultTrust): void
   );
 
   describe(`s3 (${name})`, () => {
-    test('what is pushed comes back, again is one request, a change is small', async () => {
-      const files = Object.fromEntries(
-        Array.from({ length: 300 }, (_, i) => [`data/${i % 7}/${i}.png`, noise(i, 3000)]),
-      );
-      await using world = await dataRepo({ ...files, 'big.bin': noise('big', 20 << 20) }, [
-        'data',
-        'big.bin',
-      ]);
-      const remote = open(await newBucket());
-      expect(await push(world.open(), remote)).toMatchObject({ files: 301, upToDate: false });
-      expect(await push(world.open(), remote)).toMatchObject({ requests: 1, upToDate: true });
-      const clone = cloneOf(world);
-      expect(await fetch(clone, remote)).toMatchObject({ files: 301, failures: [] });
-      expect(damagedIn(clone)).toEqual([]);
-      world.write('data/new.png', noise('new', 3000));
-      await addAndCommit(world, ['data'], 'more');
-      expect(await push(world.open(), remote)).toMatchObject({ files: 1 });
-      await remote.close();
-    });
+    testUse(newBucket, (bucket) => open(bucket));
 
     test.runIf(trust.permissions)(
       'a reader is told which permission is missing, and can still fetch',
@@ -163,18 +145,6 @@ export function s3Suite(name: string, server: S3Server, trust: FaultTrust): void
       const left = await client().send(new ListMultipartUploadsCommand({ Bucket: bucket }));
       expect(left.Uploads ?? []).toEqual([]);
       await remote.close();
-    });
-
-    const raceSeconds = Number(process.env.DV_RACE_SECONDS ?? 60);
-    test('two push, one pulls, one collects garbage: every root is complete', {
-      timeout: (raceSeconds + 600) * 1000,
-    }, async () => {
-      const bucket = await newBucket();
-      const seed = process.env.DV_RACE_SEED ?? String(Date.now());
-      const outcome = await runGcRace(() => open(bucket), { seconds: raceSeconds, graceMs: 2000, seed });
-      console.log(JSON.stringify({ seed, ...outcome }));
-      expect(outcome.incomplete).toEqual([]);
-      expect(outcome.packsDeleted).toBeGreaterThan(0);
     });
 
     test('bytes that were altered on the way are not used', async () => {
