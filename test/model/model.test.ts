@@ -6,7 +6,8 @@ import { expect, test } from 'vitest';
 import { damagedIn } from '../support/data-world.ts';
 import { testRepo } from '../support/repo.ts';
 import { Model } from './model.ts';
-import { Chance, names, operations, type Run } from './operations.ts';
+import { operations } from './operations.ts';
+import { Chance, names, type Run } from './run.ts';
 import { World } from './world.ts';
 
 const long = process.env.DV_TEST_LONG !== undefined;
