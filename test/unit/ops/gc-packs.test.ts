@@ -16,7 +16,6 @@ import type { RepoPath } from '../../../core/model/repo-path.ts';
 import { add } from '../../../core/ops/add.ts';
 import { type Condemned, removeObjects, returnAside } from '../../../core/ops/gc/sweep.ts';
 import { removeFromPacks } from '../../../core/ops/gc/sweep-packs.ts';
-import { type GcOptions, type GcResult, gc } from '../../../core/ops/gc.ts';
 import {
   type Cache,
   hasObject,
@@ -30,21 +29,10 @@ import { listObjects } from '../../../core/store/object-list.ts';
 import type { Repo } from '../../../core/store/repo.ts';
 import { damagedObjects, objectsIn } from '../../support/cache-objects.ts';
 import { packsIn, putPack } from '../../support/cache-packs.ts';
+import { collectGarbage as collect } from '../../support/collect-garbage.ts';
 import { noise } from '../../support/data-world.ts';
 import { type TestRepo, testRepo } from '../../support/repo.ts';
 import { canMountSmallDisk, smallDisk } from '../../support/small-disk.ts';
-
-const collect = (world: TestRepo, options: Partial<GcOptions> = {}): Promise<GcResult> =>
-  gc(world.open(), {
-    apply: true,
-    olderThanMs: 0,
-    force: true,
-    skipBroken: false,
-    usedBy: undefined,
-    remotes: [],
-    env: world.env,
-    ...options,
-  });
 
 const dayMs = 86_400_000;
 

@@ -15,7 +15,6 @@ import { type Digest, digestOf, hexOf } from '../../../core/model/digest.ts';
 import type { RepoPath } from '../../../core/model/repo-path.ts';
 import { add } from '../../../core/ops/add.ts';
 import { removeObjects, returnAside } from '../../../core/ops/gc/sweep.ts';
-import { type GcOptions, type GcResult, gc } from '../../../core/ops/gc.ts';
 import { push } from '../../../core/ops/push.ts';
 import { writeRun } from '../../../core/pipeline/run-cache.ts';
 import { hasObject, holdsObject, objectPath, objectSize } from '../../../core/store/cache.ts';
@@ -24,20 +23,9 @@ import { takeLock } from '../../../core/store/lock.ts';
 import { openRepo, type Repo } from '../../../core/store/repo.ts';
 import { readPointer } from '../../../core/store/tracked.ts';
 import { openMemoryRemote } from '../../../remotes/memory.ts';
+import { collectGarbage as collect } from '../../support/collect-garbage.ts';
 import { addAndCommit, dataRepo, noise, objectCount, watched } from '../../support/data-world.ts';
 import { type TestRepo, testRepo } from '../../support/repo.ts';
-
-const collect = (world: TestRepo, options: Partial<GcOptions> = {}): Promise<GcResult> =>
-  gc(world.open(), {
-    apply: true,
-    olderThanMs: 0,
-    force: true,
-    skipBroken: false,
-    usedBy: undefined,
-    remotes: [],
-    env: world.env,
-    ...options,
-  });
 
 /** Puts an object into the cache that nothing names. */
 async function stray(repo: Repo, content: string): Promise<Digest> {
