@@ -24,11 +24,10 @@ export function findObject(cache: Pick<Cache, 'objectsDir'>, typed: string): Dig
   }
   const whole = digestFromHex(hex);
   if (whole !== undefined && hasObject(cache, whole)) return whole;
-  const names = listFolder(`${cache.objectsDir}/${hex.slice(0, 2)}`).map((name) => hex.slice(0, 2) + name);
-  const packed = [...packsOf(cache).objects()].map((object) => object.hex);
-  const found = [...new Set([...names, ...packed])].flatMap((name) =>
-    name.startsWith(hex) ? (digestFromHex(name) ?? []) : [],
-  );
+  const names = new Set<string>();
+  for (const name of listFolder(`${cache.objectsDir}/${hex.slice(0, 2)}`)) names.add(hex.slice(0, 2) + name);
+  for (const object of packsOf(cache).objects()) if (object.hex.startsWith(hex)) names.add(object.hex);
+  const found = [...names].flatMap((name) => (name.startsWith(hex) ? (digestFromHex(name) ?? []) : []));
   if (found.length > 1) {
     throw new DvError('usage', {
       message: `${found.length} objects begin with ${hex}`,

@@ -167,7 +167,9 @@ function findBetterCopies(
       const best = better.get(digest) ?? packs.findKnown(digest);
       if (best === undefined || (best.pack === pack && best.offset === offsets[row])) continue;
       const other = { pack, offset: offsets[row]!, length: lengths[row]! };
-      if (timeMs <= times.get(best.pack)! && isWhole(packs, best, digest)) continue;
+      // Of a pack that is left alone because its columns are damaged, there is no time: no copy in it counts.
+      const bestMs = times.get(best.pack);
+      if (bestMs !== undefined && timeMs <= bestMs && isWhole(packs, best, digest)) continue;
       if (isWhole(packs, other, digest)) better.set(digest, other);
     }
   }
