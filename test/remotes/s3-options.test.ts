@@ -160,6 +160,9 @@ test('a profile that nobody wrote is named, and no other source of credentials t
       reason: expect.stringMatching(/^profile nobody is neither in .*config nor in .*credentials$/),
     },
   });
+  // A folder in a file's place cannot be read: no profile there.
+  const asFolder = { AWS_CONFIG_FILE: home.at('.'), AWS_SHARED_CREDENTIALS_FILE: home.at('none') };
+  expect(() => requireProfile('team', asFolder)).toThrow('profile team is neither in');
   for (const header of ['[profile nobody]', '[ nobody ]', '[profile "nobody"]']) {
     writeFileSync(home.at('credentials'), `${header}\naws_access_key_id = KEY\naws_secret_access_key = x\n`);
     expect(() => requireProfile('nobody', process.env)).not.toThrow();
