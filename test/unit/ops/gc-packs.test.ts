@@ -249,6 +249,21 @@ test('a pack whose columns are damaged is left as it is: nobody knows what it ho
   expect(readFileSync(damaged)).toEqual(bytes);
 });
 
+test('a whole copy stays beside one in a pack whose columns are damaged', async () => {
+  await using world = await packedWorld({ a: 'aaa', b: 'bbb' });
+  const repo = world.open();
+  const [path] = packsIn(repo.objectsDir);
+  const bytes = readFileSync(path!);
+  bytes[bytes.indexOf(Buffer.from(hexOf(digestOf('bbb')), 'hex'))]! ^= 1;
+  rmSync(path!);
+  const damaged = putPack(repo.objectsDir, bytes);
+  putPack(repo.objectsDir, ['aaa', 'gone']);
+  await collect(world);
+  rmSync(damaged);
+  expect(readObject(repo, digestOf('aaa')).toString()).toBe('aaa');
+  expect(textsIn(repo)).not.toContain('gone');
+});
+
 test('a row that claims more than a packed object can have does not stop gc', async () => {
   const large = noise('large', 900_000);
   await using world = await packedWorld({ a: large, b: 'bbb', c: noise('other', 900_000) });
